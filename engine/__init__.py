@@ -1,0 +1,1 @@
+"""Runs models: devices, launch arguments, llama-server children, the scheduler."""

@@ -1,0 +1,139 @@
+"""Errors of the engine package: the world said no.
+
+EngineError
+├── LoadFailed        llama-server did not come up; exit_code, signal_name and log_tail say how
+│   └── OutOfMemory   needed_bytes and free_bytes say by how much
+├── EngineBusy        the queue is full; retry_after_s
+├── EngineStopped     the child ended while a request was running
+├── EngineCrashLoop   too many crashes in ten minutes; we stopped trying
+├── EngineUnproven    the build did not pass its proof
+├── ContextExceeded   prompt_tokens + reply_tokens > allocated_context
+└── TextTooLong       a text for embedding is longer than the model takes
+"""
+
+from __future__ import annotations
+
+
+class EngineError(Exception):
+    """A failure the user can act on: the message is a sentence, `hint` the next step."""
+
+    kind = "engine_error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class LoadFailed(EngineError):
+    """The model did not load. `log_tail` holds the child's last lines, oldest first."""
+
+    kind = "load_failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        exit_code: int | None = None,
+        signal_name: str | None = None,
+        log_tail: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = exit_code
+        self.signal_name = signal_name
+        self.log_tail = log_tail
+
+
+class OutOfMemory(LoadFailed):
+    """The model needs more memory than is free; both in bytes, `holders` names who holds the rest."""
+
+    kind = "out_of_memory"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        needed_bytes: int,
+        free_bytes: int,
+        holders: tuple[str, ...] = (),
+        hint: str = "",
+        exit_code: int | None = None,
+        signal_name: str | None = None,
+        log_tail: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, hint=hint, exit_code=exit_code, signal_name=signal_name, log_tail=log_tail)
+        self.needed_bytes = needed_bytes
+        self.free_bytes = free_bytes
+        self.holders = holders
+
+
+class EngineBusy(EngineError):
+    """The model's queue is full."""
+
+    kind = "engine_busy"
+
+    def __init__(self, message: str, *, retry_after_s: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class EngineStopped(EngineError):
+    """The child ended while a request was running; the same fields as LoadFailed explain how."""
+
+    kind = "engine_stopped"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        exit_code: int | None = None,
+        signal_name: str | None = None,
+        log_tail: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = exit_code
+        self.signal_name = signal_name
+        self.log_tail = log_tail
+
+
+class EngineCrashLoop(EngineError):
+    """The model's child crashed too often; it is not started again before `retry_after_s`."""
+
+    kind = "engine_crash_loop"
+
+    def __init__(self, message: str, *, retry_after_s: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after_s = retry_after_s
+
+
+class EngineUnproven(EngineError):
+    """The llama.cpp build did not pass its proof on this machine."""
+
+    kind = "engine_unproven"
+
+
+class ContextExceeded(EngineError):
+    """A request does not fit the allocated context; all three in tokens."""
+
+    kind = "context_length_exceeded"
+
+    def __init__(
+        self, message: str, *, prompt_tokens: int, reply_tokens: int, allocated_context: int, hint: str = ""
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.prompt_tokens = prompt_tokens
+        self.reply_tokens = reply_tokens
+        self.allocated_context = allocated_context
+
+
+class TextTooLong(EngineError):
+    """A text for embedding or reranking has more tokens than the model takes; nothing is cut silently."""
+
+    kind = "text_too_long"
+
+    def __init__(self, message: str, *, tokens: int, max_tokens: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.tokens = tokens
+        self.max_tokens = max_tokens

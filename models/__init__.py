@@ -1,0 +1,1 @@
+"""What is on the disk: GGUF files, the library, the engine's binaries; small types every layer needs."""
