@@ -8,7 +8,9 @@ EngineError
 ├── EngineCrashLoop   too many crashes in ten minutes; we stopped trying
 ├── EngineUnproven    the build did not pass its proof
 ├── ContextExceeded   prompt_tokens + reply_tokens > allocated_context
-└── TextTooLong       a text for embedding is longer than the model takes
+├── TextTooLong       a text for embedding is longer than the model takes
+├── RequestRefused    llama-server refused the request; status and param say how
+└── BadAnswer         llama-server answered with something that is no answer
 """
 
 from __future__ import annotations
@@ -137,3 +139,20 @@ class TextTooLong(EngineError):
         super().__init__(message, hint=hint)
         self.tokens = tokens
         self.max_tokens = max_tokens
+
+
+class RequestRefused(EngineError):
+    """llama-server refused the request itself: `status` is its HTTP status, `code` its error type."""
+
+    kind = "request_refused"
+
+    def __init__(self, message: str, *, status: int, code: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.code = code
+
+
+class BadAnswer(EngineError):
+    """The child sent bytes that are no HTTP, no event stream, or more than an answer may be."""
+
+    kind = "bad_answer"
