@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to a llama-server child, as an asyncio protocol.
+"""One HTTP/1.1 connection to a llama-server child, as an asyncio protocol, and the responses it carries.
 
 Made for streams of many tiny chunks: llhttp (httptools) undoes the chunked framing in C, and everything one read of the
 socket brought is handed on as one piece. No task runs per chunk; whoever relays registers a sink that is called from
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol, cast
 
 import httptools
@@ -17,6 +17,7 @@ import httptools
 from engine.errors import BadAnswer, EngineError, EngineStopped
 
 MAX_HEAD_BYTES = 64 * 1024  # also what may come without a byte of body: trailers, chunk extensions
+MAX_BODY_BYTES = 256 * 1024 * 1024  # embeddings of a large batch; far above any honest answer
 HIGH_WATER_BYTES = 256 * 1024
 
 
@@ -30,57 +31,110 @@ class BodySink(Protocol):
         """Called exactly once: None after a complete body, else why it is not complete."""
 
 
-class BufferSink:
-    """Keeps what came for a reader; asks the connection to pause while too much lies here."""
+class UpstreamResponse:
+    """A response whose body has not been read. Read it, pipe it, or close it; `async with` closes it.
+
+    `status` and `headers` (names in lower case) are valid once the head is here. What nobody has read yet is kept, up
+    to HIGH_WATER_BYTES and one read of the socket; then the child has to wait.
+    """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self._connection: Connection | None = connection  # None once the response is over
         self._pieces: deque[bytes] = deque()
         self._bytes = 0
-        self._ended = False
         self._error: EngineError | None = None
+        self._sink: BodySink | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self.head: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.status = 0
+        self.headers: dict[str, str] = {}
+
+    async def __aenter__(self) -> UpstreamResponse:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.close()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, in pieces of any size. Raises EngineStopped or BadAnswer when it breaks off."""
+        while True:
+            while not self._pieces:
+                if self._connection is None:
+                    if self._error is not None:
+                        raise self._error
+                    return
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+            yield self._take()
+
+    async def read(self, limit: int = MAX_BODY_BYTES) -> bytes:
+        """The whole body, at most `limit` bytes; more closes the connection and raises BadAnswer."""
+        pieces: list[bytes] = []
+        size = 0
+        async for data in self.chunks():
+            size += len(data)
+            if size > limit:
+                self.close()
+                raise BadAnswer(f"The engine's answer is larger than {limit} bytes.")
+            pieces.append(data)
+        return b"".join(pieces)
+
+    def pipe(self, sink: BodySink) -> None:
+        """Call `sink` from every read of the socket from now on: the cheap way for streams.
+
+        Raises what `sink.feed` raises for the bytes that are here already.
+        """
+        self._sink = sink
+        if self._pieces:
+            sink.feed(self._take())
+        if self._connection is None:
+            sink.finished(self._error)
+
+    def pause(self) -> None:
+        """Stop reading: the child blocks once the socket is full."""
+        if self._connection is not None:
+            self._connection.pause()
+
+    def resume(self) -> None:
+        if self._connection is not None:
+            self._connection.resume()
+
+    def close(self) -> None:
+        """Close the socket unless the body was complete; llama-server stops generating. The sink hears no more."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            self._sink = None
+            self._error = EngineStopped("The response was closed.")
+            self._wake()
+            connection.abort()
 
     def feed(self, data: bytes) -> None:
+        """For the connection: the next bytes of the body."""
+        if self._sink is not None:
+            self._sink.feed(data)
+            return
         self._pieces.append(data)
         self._bytes += len(data)
         if self._bytes > HIGH_WATER_BYTES:
-            self._connection.pause()
+            self.pause()
         self._wake()
 
-    def finished(self, error: EngineError | None) -> None:
-        self._ended = True
+    def finish(self, error: EngineError | None) -> None:
+        """For the connection: the body is over."""
+        self._connection = None
         self._error = error
+        if error is not None and not self.head.done():
+            self.head.set_exception(error)
+        elif self._sink is not None:
+            self._sink.finished(error)
         self._wake()
 
-    def take(self) -> bytes:
-        """Everything that lies here, possibly nothing; reading goes on."""
+    def _take(self) -> bytes:
         data = b"".join(self._pieces)
         self._pieces.clear()
         self._bytes = 0
-        self._connection.resume()
+        self.resume()
         return data
-
-    async def next(self) -> bytes:
-        """The next bytes, or b"" at the end; raises what ended the body early."""
-        while not self._pieces:
-            if self._ended:
-                if self._error is not None:
-                    raise self._error
-                return b""
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        return self.take()
-
-    def hand_over(self, sink: BodySink) -> None:
-        """Give what lies here, and the end if it came, to another sink."""
-        if data := self.take():
-            sink.feed(data)
-        if self._ended:
-            sink.finished(self._error)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -94,47 +148,25 @@ class Connection(asyncio.Protocol):
         self._on_idle = on_idle
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
-        self._head: asyncio.Future[None] | None = None
-        self._sink: BodySink | None = None
+        self._response: UpstreamResponse | None = None
         self._pieces: list[bytes] = []
-        self._unproductive_bytes = 0
+        self._barren_bytes = 0
         self._complete = False
         self._paused = False
-        self.status = 0
-        self.headers: dict[str, str] = {}
         self.requests = 0
         self.idle_since = 0.0
         self.closed = False
 
-    def start(self, request: bytes) -> asyncio.Future[None]:
-        """Send a request; the future is done when the response's head is here, or fails with EngineStopped."""
+    def start(self, request: bytes) -> UpstreamResponse:
+        """Send a request; the response's `head` is done when its head is here, or fails with EngineStopped."""
         assert self._transport is not None
         self._parser = httptools.HttpResponseParser(self)
-        self._head = asyncio.get_running_loop().create_future()
-        self._sink = BufferSink(self)
-        self._unproductive_bytes = 0
+        self._response = UpstreamResponse(self)
+        self._barren_bytes = 0
         self._complete = False
-        self.status = 0
-        self.headers = {}
         self.requests += 1
         self._transport.write(request)
-        return self._head
-
-    @property
-    def is_idle(self) -> bool:
-        """No response is under way: the last one was complete, or the connection is closed."""
-        return self._parser is None
-
-    @property
-    def buffer(self) -> BufferSink:
-        """Where the body goes until `pipe` names another place."""
-        return cast(BufferSink, self._sink)
-
-    def pipe(self, sink: BodySink) -> None:
-        """Send the body to `sink` from now on, beginning with what lies in the buffer."""
-        buffer = self.buffer
-        self._sink = sink
-        buffer.hand_over(sink)
+        return self._response
 
     def pause(self) -> None:
         if not self._paused and self._transport is not None and not self.closed:
@@ -149,7 +181,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close the socket now; llama-server notices and frees the slot."""
         self.closed = True
-        self._sink = None
+        self._response = self._parser = None
         if self._transport is not None:
             self._transport.abort()
 
@@ -164,66 +196,54 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-            self._check_progress(len(data))
+            self._barren_bytes = 0 if self._pieces else self._barren_bytes + len(data)
+            if self._barren_bytes > MAX_HEAD_BYTES:
+                raise BadAnswer(f"The engine sent more than {MAX_HEAD_BYTES} bytes of headers.")
+            self._deliver()
         except httptools.HttpParserError as error:
             self._fail(BadAnswer(f"The engine sent something that is not HTTP: {error}"))
-            return
         except EngineError as error:
             self._fail(error)
-            return
-        self._deliver()
 
     def eof_received(self) -> bool:
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
-        if self._parser is not None:
-            self._fail(EngineStopped("The engine closed the connection before its answer was complete."))
+        self._fail(EngineStopped("The engine closed the connection before its answer was complete."))
 
     # -- httptools callbacks --
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        if self._response is not None and not self._response.head.done():  # trailers are nobody's business
+            self._response.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
-        assert self._parser is not None and self._head is not None
-        self.status = self._parser.get_status_code()
-        if self.status >= 200 and not self._head.done():
-            self._head.set_result(None)
+        status = self._parser.get_status_code() if self._parser is not None else 0
+        if self._response is not None and status >= 200:
+            self._response.status = status
+            if not self._response.head.done():
+                self._response.head.set_result(None)
 
     def on_body(self, body: bytes) -> None:
         self._pieces.append(body)
 
     def on_message_complete(self) -> None:
-        if self.status >= 200:
-            self._complete = True
+        self._complete = self._response is not None and self._response.status >= 200
 
     # -- inside --
 
-    def _check_progress(self, received: int) -> None:
-        self._unproductive_bytes = 0 if self._pieces else self._unproductive_bytes + received
-        if self._unproductive_bytes > MAX_HEAD_BYTES:
-            raise BadAnswer(f"The engine sent more than {MAX_HEAD_BYTES} bytes of headers.")
-
     def _deliver(self) -> None:
         pieces, self._pieces = self._pieces, []
-        if pieces and self._sink is not None:
-            try:
-                self._sink.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-            except EngineError as error:
-                self._fail(error)
-                return
-        if self._complete:
-            self._finish()
+        if pieces and self._response is not None:
+            self._response.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if self._complete and self._parser is not None:
+            self._finish(self._parser.should_keep_alive())
 
-    def _finish(self) -> None:
-        assert self._parser is not None
-        reusable = self._parser.should_keep_alive() and not self.closed
-        self._parser = None
-        sink, self._sink = self._sink, None
-        if sink is not None:
-            sink.finished(None)
+    def _finish(self, reusable: bool) -> None:
+        response, self._response, self._parser = self._response, None, None
+        if response is not None:
+            response.finish(None)
         if reusable:
             self.resume()
             self._on_idle(self)
@@ -231,10 +251,7 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def _fail(self, error: EngineError) -> None:
-        self._parser = None
-        head, sink = self._head, self._sink
+        response = self._response
         self.abort()
-        if head is not None and not head.done():
-            head.set_exception(error)
-        elif sink is not None:
-            sink.finished(error)
+        if response is not None:
+            response.finish(error)

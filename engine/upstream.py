@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import BadAnswer, ContextExceeded, EngineError, EngineStopped, RequestRefused
-from engine.http_connection import BodySink, Connection
+from engine.http_connection import BodySink, Connection, UpstreamResponse
 from engine.sse import EventFramer
 
 IDLE_S = 2.5
 IDLE_CONNECTIONS = 8
 REQUESTS_PER_CONNECTION = 90
 CONNECT_TIMEOUT_S = 10.0
-MAX_JSON_BYTES = 256 * 1024 * 1024  # embeddings of a large batch; far above any honest answer
+
+__all__ = ["BodySink", "ChatDelta", "Upstream", "UpstreamResponse", "context_exceeded", "refusal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,65 +37,6 @@ class ChatDelta:
     usage: Mapping[str, Any] | None = None
     timings: Mapping[str, Any] | None = None
     progress: Mapping[str, Any] | None = None  # {"total", "cache", "processed", "time_ms"} while the prompt is read
-
-
-class UpstreamResponse:
-    """A response whose body has not been read. Read it, pipe it, or close it; `async with` closes it."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._generation = connection.requests
-        self._buffer = connection.buffer
-        self.status = connection.status
-        self.headers: Mapping[str, str] = connection.headers
-
-    async def __aenter__(self) -> UpstreamResponse:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.close()
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes, in pieces of any size. Raises EngineStopped or BadAnswer when it breaks off."""
-        while data := await self._buffer.next():
-            yield data
-
-    async def read(self, limit: int = MAX_JSON_BYTES) -> bytes:
-        """The whole body, at most `limit` bytes; more closes the connection and raises BadAnswer."""
-        pieces: list[bytes] = []
-        size = 0
-        async for data in self.chunks():
-            size += len(data)
-            if size > limit:
-                self.close()
-                raise BadAnswer(f"The engine's answer is larger than {limit} bytes.")
-            pieces.append(data)
-        return b"".join(pieces)
-
-    def pipe(self, sink: BodySink) -> None:
-        """Call `sink` for every read of the socket from now on: the cheap way for streams."""
-        if self._is_over:
-            self._buffer.hand_over(sink)
-        else:
-            self._connection.pipe(sink)
-
-    def pause(self) -> None:
-        """Stop reading: the child blocks once the socket is full."""
-        if not self._is_over:
-            self._connection.pause()
-
-    def resume(self) -> None:
-        if not self._is_over:
-            self._connection.resume()
-
-    def close(self) -> None:
-        """Close the socket unless the body was complete; llama-server stops generating."""
-        if not self._is_over:
-            self._connection.abort()
-
-    @property
-    def _is_over(self) -> bool:
-        return self._connection.requests != self._generation or self._connection.is_idle
 
 
 class Upstream:
@@ -116,14 +58,12 @@ class Upstream:
         message = (
             f"{method} {target} HTTP/1.1\r\n".encode() + self._head + b"Content-Length: %d\r\n\r\n" % len(body) + body
         )
-        connection = self._take_idle()
-        if connection is not None:
+        if connection := self._take_idle():
             try:
-                return await self._exchange(connection, message)
+                return await _exchange(connection, message)
             except EngineStopped:
-                if connection.status:
-                    raise
-        return await self._exchange(await self._connect(), message)
+                pass  # cpp-httplib closed it meanwhile; no byte of an answer came, so asking again is safe
+        return await _exchange(await self._connect(), message)
 
     async def json(
         self, method: str, target: str, payload: Any = None, *, timeout_s: float | None = 30.0
@@ -174,14 +114,6 @@ class Upstream:
             raise EngineStopped("The engine does not answer on its socket.") from error
         return connection
 
-    async def _exchange(self, connection: Connection, message: bytes) -> UpstreamResponse:
-        try:
-            await connection.start(message)
-        except BaseException:
-            connection.abort()
-            raise
-        return UpstreamResponse(connection)
-
     def _take_idle(self) -> Connection | None:
         now = asyncio.get_running_loop().time()
         while self._idle:
@@ -197,6 +129,16 @@ class Upstream:
             return
         connection.idle_since = asyncio.get_running_loop().time()
         self._idle.append(connection)
+
+
+async def _exchange(connection: Connection, message: bytes) -> UpstreamResponse:
+    response = connection.start(message)
+    try:
+        await response.head
+    except asyncio.CancelledError:
+        response.close()
+        raise
+    return response
 
 
 def refusal(status: int, body: bytes) -> EngineError:
