@@ -55,6 +55,11 @@ class Paths:
         return self.data / "service.lock"
 
     @property
+    def window_lock(self) -> Path:
+        """Held with flock by the one window of this data folder."""
+        return self.runtime / "window.lock"
+
+    @property
     def control_socket(self) -> Path:
         return self.runtime / "control.sock"
 
