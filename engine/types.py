@@ -1,0 +1,72 @@
+"""What crosses the borders of the engine package."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Kind = Literal["chat", "embedding", "rerank"]
+LoadState = Literal["unloaded", "queued", "loading", "ready", "stopping", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """How a child uses the processors; None leaves llama.cpp's own choice. `source` says who chose it, in words.
+
+    `threads` generate, `threads_batch` read prompts, `poll` 0..100 is llama.cpp's --poll, `environ` is for variables
+    such as OMP_WAIT_POLICY.
+    """
+
+    threads: int | None = None
+    threads_batch: int | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
+    poll: int | None = None
+    source: str = "llama.cpp's own defaults"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """How one model is to be loaded.
+
+    `context` is tokens per slot, a multiple of 256 as llama.cpp rounds it; `batch` None leaves llama.cpp's 2048/512 and
+    is set where one input must pass in a single batch (embedding, rerank). `gpu_layers` None lets llama.cpp fit them.
+    `cache_ram_mib` bounds the host prompt cache and `checkpoints` the context checkpoints per slot.
+    `needed_bytes` is the estimate of everything together; `kv_bytes` and `weights_bytes` are its largest parts.
+    """
+
+    context: int
+    slots: int
+    cache_type_k: str | None = None
+    cache_type_v: str | None = None
+    gpu_layers: int | None = None
+    batch: int | None = None
+    pooling: str | None = None
+    cache_ram_mib: int = 0
+    checkpoints: int | None = None
+    weights_bytes: int = 0
+    kv_bytes: int = 0
+    needed_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model as the scheduler sees it now. Bytes are bytes, `fraction` is 0..1 while loading and None when unknown.
+
+    `allocated_context` is tokens per slot as the child itself reports it, None unless ready. `queued` counts requests
+    that wait for a slot or for the load. `last_used_monotonic` is on time.monotonic()'s scale.
+    """
+
+    model_id: str
+    state: LoadState = "unloaded"
+    fraction: float | None = None
+    pid: int | None = None
+    allocated_context: int | None = None
+    slots: int | None = None
+    busy_slots: int = 0
+    queued: int = 0
+    rss_bytes: int = 0
+    needed_bytes: int | None = None
+    error: str = ""
+    hint: str = ""
+    last_used_monotonic: float | None = None
