@@ -1,7 +1,8 @@
-"""A load generator in a process of its own: reads one JSON order a line, streams chat completions, answers one JSON line.
+"""A load generator in a process of its own: reads one JSON order a line, streams chats, answers one JSON line.
 
 It reads sockets by hand, so that its own cost per event is small and the same for every server it is pointed at.
-Order: {"host", "port", "key", "model", "clients", "requests", "tokens", "prompt", "ban": [token ids]}; `requests` counts per client.
+Order: {"host", "port", "key", "model", "clients", "requests", "tokens", "prompt", "ban": [token ids]}; `requests`
+counts per client, `tokens` is the length of each answer.
 Answer: {"events", "seconds", "first_ms": [per request], "bad": [what went wrong], "cpu_s"}.
 """
 
