@@ -6,6 +6,7 @@ from PySide6.QtCore import QObject, QRect, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPalette
 from PySide6.QtWidgets import QApplication, QStyle
 
+from desktop.qt.focus_ring import FocusRings
 from desktop.qt.fonts import load_fonts, make_font
 from desktop.qt.icons import IconPainter, icon
 from desktop.qt.stylesheet import style_sheet
@@ -54,8 +55,10 @@ class Theme(QObject):
         app.setStyle("Fusion")
         app.setCursorFlashTime(0)
         self._reduced_motion = app.style().styleHint(QStyle.StyleHint.SH_Widget_Animation_Duration) == 0
+        self._tell_system()
         self.tokens = self._choose()
         self._apply()
+        self._rings = FocusRings(self, app)
         self._hints.colorSchemeChanged.connect(self._system_changed)
         self._accessibility.contrastPreferenceChanged.connect(self._system_changed)
 
@@ -70,10 +73,7 @@ class Theme(QObject):
         if mode == self._mode:
             return
         self._mode = mode
-        if mode == "system":
-            self._hints.unsetColorScheme()
-        else:
-            self._hints.setColorScheme(Qt.ColorScheme.Dark if mode == "dark" else Qt.ColorScheme.Light)
+        self._tell_system()
         self._refresh()
 
     @property
@@ -149,6 +149,12 @@ class Theme(QObject):
             self._hints.colorScheme() == Qt.ColorScheme.Dark,
             self._accessibility.contrastPreference() == Qt.ContrastPreference.HighContrast,
         )
+
+    def _tell_system(self) -> None:
+        if self._mode == "system":
+            self._hints.unsetColorScheme()
+        else:
+            self._hints.setColorScheme(Qt.ColorScheme.Dark if self._mode == "dark" else Qt.ColorScheme.Light)
 
     @Slot()
     def _system_changed(self) -> None:
