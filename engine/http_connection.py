@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Protocol, cast
 
 import httptools
@@ -142,10 +142,10 @@ class UpstreamResponse:
 
 
 class Connection(asyncio.Protocol):
-    """One response at a time; `on_idle` is called when the connection can take the next request."""
+    """One request and its response. `open_connections` is kept up to date by the connections themselves."""
 
-    def __init__(self, on_idle: Callable[[Connection], None]) -> None:
-        self._on_idle = on_idle
+    def __init__(self, open_connections: set[Connection]) -> None:
+        self._open_connections = open_connections
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._response: UpstreamResponse | None = None
@@ -153,34 +153,36 @@ class Connection(asyncio.Protocol):
         self._barren_bytes = 0
         self._complete = False
         self._paused = False
-        self.requests = 0
-        self.idle_since = 0.0
-        self.closed = False
+        self._closed = False
 
     def start(self, request: bytes) -> UpstreamResponse:
         """Send a request; the response's `head` is done when its head is here, or fails with EngineStopped."""
         assert self._transport is not None
         self._parser = httptools.HttpResponseParser(self)
         self._response = UpstreamResponse(self)
-        self._barren_bytes = 0
-        self._complete = False
-        self.requests += 1
         self._transport.write(request)
         return self._response
 
     def pause(self) -> None:
-        if not self._paused and self._transport is not None and not self.closed:
+        if not self._paused and self._transport is not None and not self._closed:
             self._paused = True
             self._transport.pause_reading()
 
     def resume(self) -> None:
-        if self._paused and self._transport is not None and not self.closed:
+        if self._paused and self._transport is not None and not self._closed:
             self._paused = False
             self._transport.resume_reading()
 
+    def break_off(self, error: EngineError) -> None:
+        """Close the socket and tell whoever reads the response why."""
+        response = self._response
+        self.abort()
+        if response is not None:
+            response.finish(error)
+
     def abort(self) -> None:
         """Close the socket now; llama-server notices and frees the slot."""
-        self.closed = True
+        self._closed = True
         self._response = self._parser = None
         if self._transport is not None:
             self._transport.abort()
@@ -189,9 +191,10 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._open_connections.add(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._parser is None:  # bytes nobody asked for: not a connection to use again
+        if self._parser is None:  # bytes nobody asked for
             self.abort()
             return
         try:
@@ -201,16 +204,16 @@ class Connection(asyncio.Protocol):
                 raise BadAnswer(f"The engine sent more than {MAX_HEAD_BYTES} bytes of headers.")
             self._deliver()
         except httptools.HttpParserError as error:
-            self._fail(BadAnswer(f"The engine sent something that is not HTTP: {error}"))
+            self.break_off(BadAnswer(f"The engine sent something that is not HTTP: {error}"))
         except EngineError as error:
-            self._fail(error)
+            self.break_off(error)
 
     def eof_received(self) -> bool:
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.closed = True
-        self._fail(EngineStopped("The engine closed the connection before its answer was complete."))
+        self._open_connections.discard(self)
+        self.break_off(EngineStopped("The engine closed the connection before its answer was complete."))
 
     # -- httptools callbacks --
 
@@ -237,21 +240,8 @@ class Connection(asyncio.Protocol):
         pieces, self._pieces = self._pieces, []
         if pieces and self._response is not None:
             self._response.feed(pieces[0] if len(pieces) == 1 else b"".join(pieces))
-        if self._complete and self._parser is not None:
-            self._finish(self._parser.should_keep_alive())
-
-    def _finish(self, reusable: bool) -> None:
-        response, self._response, self._parser = self._response, None, None
-        if response is not None:
-            response.finish(None)
-        if reusable:
-            self.resume()
-            self._on_idle(self)
-        else:
+        if self._complete:
+            response = self._response
             self.abort()
-
-    def _fail(self, error: EngineError) -> None:
-        response = self._response
-        self.abort()
-        if response is not None:
-            response.finish(error)
+            if response is not None:
+                response.finish(None)

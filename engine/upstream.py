@@ -1,9 +1,9 @@
 """Client of one llama-server child: raw HTTP/1.1 over its Unix socket.
 
 Why not a general HTTP client: relaying costs one wake-up per read here instead of several per token, and closing a
-response must close the socket at once, because that is what frees the slot. Idle connections are used again for
-IDLE_S at most and REQUESTS_PER_CONNECTION times: cpp-httplib closes them after 5 s and 100 requests without a word.
-So a request that fails on a used connection before any byte of answer is sent once more on a fresh one.
+response must close the socket at once, because that is what frees the slot. Every request has a connection of its own:
+on a Unix socket that costs 0.05 ms, while cpp-httplib closes idle connections without a word (5 s, 100 requests) and
+keeps a thread awake for each (measured, time to first token, p50/p95: own connection 1.97/4.0 ms, pooled 2.0/6.7 ms).
 """
 
 from __future__ import annotations
@@ -19,9 +19,6 @@ from engine.errors import BadAnswer, ContextExceeded, EngineError, EngineStopped
 from engine.http_connection import BodySink, Connection, UpstreamResponse
 from engine.sse import EventFramer
 
-IDLE_S = 2.5
-IDLE_CONNECTIONS = 8
-REQUESTS_PER_CONNECTION = 90
 CONNECT_TIMEOUT_S = 10.0
 
 __all__ = ["BodySink", "ChatDelta", "Upstream", "UpstreamResponse", "context_exceeded", "refusal"]
@@ -40,15 +37,15 @@ class ChatDelta:
 
 
 class Upstream:
-    """The way to one child. Create it on the loop that uses it; `close()` drops the idle connections."""
+    """The way to one child. `close()` breaks off every answer that is under way."""
 
     def __init__(self, socket_path: Path, api_key: str) -> None:
         self._socket_path = socket_path
         self._head = (
-            f"Host: localhost\r\nAuthorization: Bearer {api_key}\r\nContent-Type: application/json\r\n".encode()
-        )
-        self._idle: list[Connection] = []
-        self._closed = False
+            "Host: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            f"Authorization: Bearer {api_key}\r\n"
+        ).encode()
+        self._connections: set[Connection] = set()
 
     async def request(self, method: str, target: str, body: bytes = b"") -> UpstreamResponse:
         """Send a request and wait for the response's head, however long the child computes.
@@ -58,12 +55,14 @@ class Upstream:
         message = (
             f"{method} {target} HTTP/1.1\r\n".encode() + self._head + b"Content-Length: %d\r\n\r\n" % len(body) + body
         )
-        if connection := self._take_idle():
-            try:
-                return await _exchange(connection, message)
-            except EngineStopped:
-                pass  # cpp-httplib closed it meanwhile; no byte of an answer came, so asking again is safe
-        return await _exchange(await self._connect(), message)
+        connection = await self._connect()
+        response = connection.start(message)
+        try:
+            await response.head
+        except asyncio.CancelledError:
+            response.close()
+            raise
+        return response
 
     async def json(
         self, method: str, target: str, payload: Any = None, *, timeout_s: float | None = 30.0
@@ -97,48 +96,20 @@ class Upstream:
                 raise EngineStopped("The engine ended its answer early.")
 
     def close(self) -> None:
-        """Drop idle connections; running responses are left to those who hold them."""
-        self._closed = True
-        for connection in self._idle:
-            connection.abort()
-        self._idle.clear()
+        """Break off what is under way: for a child that is being stopped."""
+        for connection in list(self._connections):
+            connection.break_off(EngineStopped("The model was unloaded."))
 
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 _, connection = await loop.create_unix_connection(
-                    lambda: Connection(self._keep_idle), str(self._socket_path)
+                    lambda: Connection(self._connections), str(self._socket_path)
                 )
         except (OSError, TimeoutError) as error:
             raise EngineStopped("The engine does not answer on its socket.") from error
         return connection
-
-    def _take_idle(self) -> Connection | None:
-        now = asyncio.get_running_loop().time()
-        while self._idle:
-            connection = self._idle.pop()
-            if not connection.closed and now - connection.idle_since < IDLE_S:
-                return connection
-            connection.abort()
-        return None
-
-    def _keep_idle(self, connection: Connection) -> None:
-        if self._closed or connection.requests >= REQUESTS_PER_CONNECTION or len(self._idle) >= IDLE_CONNECTIONS:
-            connection.abort()
-            return
-        connection.idle_since = asyncio.get_running_loop().time()
-        self._idle.append(connection)
-
-
-async def _exchange(connection: Connection, message: bytes) -> UpstreamResponse:
-    response = connection.start(message)
-    try:
-        await response.head
-    except asyncio.CancelledError:
-        response.close()
-        raise
-    return response
 
 
 def refusal(status: int, body: bytes) -> EngineError:
