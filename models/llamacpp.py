@@ -172,8 +172,13 @@ def _proven_files(bin_dir: Path) -> list[Path]:
     found = [bin_dir / f"{name}{_EXE}" for name in ("llama-server", "llama-quantize")]
     for folder in (lib, bin_dir):
         for pattern in ("lib*.so*", "lib*.dylib", "*.dll"):
-            found.extend(path for path in folder.glob(pattern) if not path.is_symlink())
+            found.extend(path for path in folder.glob(pattern) if _counts(path))
     return sorted(path for path in found if path.is_file())
+
+
+def _counts(path: Path) -> bool:
+    """Our own library of thread counts computes nothing, and is renewed without a new build."""
+    return not path.is_symlink() and not path.name.startswith("libjackdaw")
 
 
 def _own_build(chosen: Path, engines: Path) -> EngineBuild:
