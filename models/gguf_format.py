@@ -44,7 +44,7 @@ VALUE_TYPES: dict[int, tuple[str, str]] = {
     12: ("f64", "d"),
 }
 
-# Tensor types: name, values per block, bytes per block. Types that were removed (4, 5, 31–33, 36–38) are unknown to us too.
+# Tensor types: name, values per block, bytes per block. Removed types (4, 5, 31–33, 36–38) are unknown to us as well.
 TENSOR_TYPES: dict[int, tuple[str, int, int]] = {
     0: ("F32", 1, 4),
     1: ("F16", 1, 2),
