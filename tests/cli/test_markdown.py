@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -23,7 +24,7 @@ def rendered(*pieces: str) -> str:
 @given(markdown_text, st.lists(st.integers(min_value=0, max_value=200), max_size=8))
 def test_the_pieces_borders_make_no_difference(text: str, cuts: list[int]) -> None:
     borders = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
-    pieces = [text[start:end] for start, end in zip(borders, borders[1:], strict=False)]
+    pieces = [text[start:end] for start, end in itertools.pairwise(borders)]
     assert rendered(*pieces) == rendered(text)
 
 
