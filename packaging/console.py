@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, Optional, TextIO  # noqa: UP035 — must run on Python 3.8
+from typing import TextIO
 
 LINE_EVERY_S = 5.0
 
@@ -26,7 +27,7 @@ class Console:
         self,
         steps: int,
         done: int = 0,
-        stream: Optional[TextIO] = None,  # noqa: UP045
+        stream: TextIO | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._stream = stream or sys.stdout
@@ -92,7 +93,7 @@ def mib(size_bytes: int) -> str:
     return f"{size_bytes / 2**20:,.0f} MiB"
 
 
-def explain_os_error(error: OSError, mend: str) -> Optional[SetupError]:  # noqa: UP045 — must run on Python 3.8
+def explain_os_error(error: OSError, mend: str) -> SetupError | None:
     """A sentence for the failures of the file system a user can mend; None for any other."""
     import errno
 

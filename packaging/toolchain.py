@@ -9,8 +9,9 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Iterable, Mapping, NamedTuple, Optional  # noqa: UP035 — must run on Python 3.8
+from typing import NamedTuple
 
 from console import SetupError
 
@@ -154,5 +155,5 @@ def _not_found(lines: Iterable[str]) -> list[str]:
     return [line.split("=>")[0].strip() for line in lines if line.rstrip().endswith("=> not found")]
 
 
-def _first(names: Iterable[str], path: str) -> Optional[str]:  # noqa: UP045
+def _first(names: Iterable[str], path: str) -> str | None:
     return next((found for name in names if name and (found := shutil.which(name, path=path))), None)
