@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, Qt, Slot
 from PySide6.QtGui import QPainter, QPainterPath, QPaintEvent
 from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QWidget
+from shiboken6 import isValid
 
 from desktop.qt.tokens import RING_GAP, RING_WIDTH
 
@@ -127,11 +128,12 @@ class FocusRings(QObject):
         target.destroyed.connect(self._forget)
 
     def _leave(self) -> None:
-        for widget in self._watched:
+        # A window that is being destroyed loses its focus when it is half gone: nothing of it may be touched then.
+        for widget in filter(isValid, self._watched):
             widget.removeEventFilter(self)
-        if self._target is not None:
+        if self._target is not None and isValid(self._target):
             self._target.destroyed.disconnect(self._forget)
-        if self._ring is not None:
+        if self._ring is not None and isValid(self._ring):
             self._ring.hide()
         self._forget()
 

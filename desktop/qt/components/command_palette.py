@@ -94,9 +94,10 @@ class PaletteModel(QAbstractListModel):
 
 
 class CommandPalette(QWidget):
-    """Lies over a whole window, with a box in the middle. `chosen(id)` when a row is taken by Enter or a click; Esc or a click outside closes it.
+    """Lies over a whole window, with a box in the middle. `chosen(id)` when a row is taken by Enter or a click.
 
-    The focus goes back to where it was. What is listed for a query is decided by the source given to `open`.
+    Esc or a click outside the box closes it, and the focus goes back to where it was.
+    What is listed for a query is decided by the source given to `open`.
     """
 
     chosen = Signal(str)

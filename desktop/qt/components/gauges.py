@@ -136,7 +136,9 @@ class RingGauge(QWidget):
 
 
 def short_count(count: int) -> str:
-    """A count in the room of four figures: 812, 3.4k, 32k, 1.2M."""
+    """A count in the room of four figures: 812, 3.4k, 32k, 1.2M. Powers of two as people say them: 8192 is 8k."""
+    if count and count % 1024 == 0:
+        count = count // 1024 * 1000
     for limit, unit in ((1_000_000, "M"), (1_000, "k")):
         if count >= limit:
             value = count / limit

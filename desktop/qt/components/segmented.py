@@ -42,8 +42,8 @@ class Segment(QRadioButton):
         color = self._theme.color
         radius = self._theme.px(RADIUS_BUTTON)
         if self.isChecked() and self.isEnabled():
-            dark = self._theme.dark
-            paint.box(painter, self.rect(), radius, color("bg_selected" if dark else "bg_surface"), color("border"))
+            ground, edge = ("bg_chip", "border_strong") if self._theme.dark else ("bg_surface", "border")
+            paint.box(painter, self.rect(), radius, color(ground), color(edge))
         elif self.underMouse() and self.isEnabled():
             paint.box(painter, self.rect(), radius, color("bg_selected" if self.isDown() else "bg_hover"))
         token = "text_disabled" if not self.isEnabled() else "text" if self.isChecked() else "text2"
@@ -108,7 +108,8 @@ class Segmented(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = paint.antialiased(QPainter(self))
         color = self._theme.color
-        paint.box(painter, self.rect(), self._theme.px(RADIUS_CARD), color("bg_chip"), color("border"))
+        ground = "bg_sunken" if self._theme.dark else "bg_chip"
+        paint.box(painter, self.rect(), self._theme.px(RADIUS_CARD), color(ground), color("border"))
 
 
 class Tabs(Segmented):

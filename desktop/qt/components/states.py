@@ -71,6 +71,7 @@ class EmptyState(QWidget):
     def set_sentence(self, sentence: str, action: str = "") -> None:
         """Say something else, with another action or none."""
         self._sentence.setText(sentence)
+        self._fit_sentence()
         self.setAccessibleName(sentence)
         self.button.set_text(action)
         self.button.setVisible(bool(action))
@@ -80,8 +81,12 @@ class EmptyState(QWidget):
         px = self._theme.px
         self._column.setContentsMargins(px(24), px(24), px(24), px(24))
         self._column.setSpacing(px(12))
-        self._sentence.setMinimumWidth(px(200))
-        self._sentence.setMaximumWidth(px(420))
+        self._fit_sentence()
+
+    def _fit_sentence(self) -> None:
+        # A fixed width: a label that wraps in an aligned layout is given too little height otherwise.
+        words = paint.text_width(self._sentence.text(), self._theme.font())
+        self._sentence.setFixedWidth(min(self._theme.px(420), words + 1))
 
 
 class Skeleton(QWidget):

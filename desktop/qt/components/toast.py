@@ -23,7 +23,7 @@ class Toast(QFrame):
     action_clicked = Signal()
     gone = Signal(QWidget)
 
-    def __init__(self, theme: Theme, text: str, action: str, life_ms: int, parent: QWidget) -> None:
+    def __init__(self, theme: Theme, text: str, action: str, life_ms: int, parent: QWidget | None) -> None:
         super().__init__(parent)
         self._theme = theme
         self.setAccessibleName(text)
