@@ -36,7 +36,8 @@ class ChildSpec:
 
     `on_line` gets every line of standard output and error, without its end, at most LINE_LIMIT characters, on the loop.
     `pidfiles` is the folder for the pidfile. `leftovers` are files removed when the child has ended.
-    `hold_stdin` keeps a pipe open as standard input, so that a child that watches it notices our end.
+    `hold_stdin` keeps a pipe open as standard input, so that a child that watches it notices our end; `farewell` is
+    written to that pipe when the child is asked to stop.
     """
 
     argv: tuple[str, ...]
@@ -50,6 +51,7 @@ class ChildSpec:
     file_limit_bytes: int | None = None
     nice: int = 0
     hold_stdin: bool = False
+    farewell: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Child:
         """SIGTERM, then after `grace_s` SIGKILL, both to the whole group; returns when it is gone."""
         if not self.ended.done():
             self._asked = self._asked or self._process.returncode is None
+            self._say_farewell()
             self._signal(signal.SIGTERM)
             self._signal(signal.SIGCONT)  # a stopped process could not act on the first
             try:
@@ -111,6 +114,11 @@ class Child:
     def _signal(self, number: signal.Signals) -> None:
         if self._process.returncode is None:
             signal_group(self.pid, number)
+
+    def _say_farewell(self) -> None:
+        stdin = self._process.stdin
+        if stdin is not None and self.spec.farewell and not stdin.is_closing():
+            stdin.write(self.spec.farewell)
 
     async def _watch(self) -> None:
         reader = asyncio.create_task(self._read())

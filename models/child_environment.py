@@ -48,8 +48,8 @@ def clean_environment(
     """Make a child's environment out of ours.
 
     `home` is the job's folder and becomes HOME, `temp` (default: `home`) TMPDIR. `extra` is added last and is for
-    values our own code made, such as OMP_WAIT_POLICY. Keys, tokens, proxies, LD_*, PYTHON*, LLAMA_ARG_* and GGML_* of ours are
-    not passed on because nothing unnamed is.
+    values our own code made, such as OMP_WAIT_POLICY. Keys, tokens, proxies, LD_*, PYTHON*, LLAMA_ARG_* and GGML_* of
+    ours are not passed on because nothing unnamed is.
     """
     kept = {name: environ[name] for name in GPU_VISIBILITY if _PLAIN.fullmatch(environ.get(name, ""))}
     if sys.platform == "win32":

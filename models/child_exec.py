@@ -54,6 +54,7 @@ def main(arguments: list[str]) -> None:
     command = arguments[4:]
     try:
         os.setsid()
+        os.umask(0o077)  # its sockets and files are the owner's alone
         if sys.platform == "linux":
             bind_to_parent(parent_pid)
         limit(data_bytes, file_bytes)

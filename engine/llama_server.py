@@ -1,0 +1,283 @@
+"""One llama-server child with one model: started, watched, asked how it is, stopped, explained.
+
+It listens on a Unix socket in the runtime folder with a random key of its own, has no network, no web pages and nothing
+of our environment but what is allowed. Its last lines of output are kept for the explanation of its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.devices import memory_now, oom_kills, rss_bytes
+from engine.endings import Circumstances, explain
+from engine.errors import EngineError, EngineStopped
+from engine.launch_args import launch_arguments
+from engine.types import Kind, LoadPlan, Tuning
+from engine.upstream import Upstream
+from models.child import Child, ChildSpec, Ending, clean_environment, spawn
+
+LOG_LINES = 200
+
+# With this variable llama-server writes its load progress to standard output as JSON, one line each, and exits when its
+# standard input ends; the port itself is never used. After SIGTERM it still waits for a word on standard input.
+# Source: llama.cpp tools/server/server-models.cpp, server_child, and tools/server/server.cpp.
+_REPORTING = {"LLAMA_SERVER_ROUTER_PORT": "0"}
+_REPORT = "cmd_child_to_router:state:"
+_FAREWELL = b"cmd_router_to_child:exit\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long we wait for a child, in seconds on the monotonic clock.
+
+    `stall_s`: without any sign of progress while loading. `health_failures` health checks in a row, each unanswered for
+    `health_timeout_s`, mean that it hangs; one alone may be a machine that slept.
+    """
+
+    stall_s: float = 60.0
+    grace_s: float = 5.0
+    health_interval_s: float = 5.0
+    health_timeout_s: float = 10.0
+    health_failures: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSpec:
+    """What to start and where. `runtime_dir` is ours alone (0700) and short enough for a socket's name."""
+
+    model_id: str
+    model_path: Path
+    kind: Kind
+    plan: LoadPlan
+    program: Path
+    runtime_dir: Path
+    pidfiles: Path
+    tuning: Tuning = field(default_factory=Tuning)
+    patience: Patience = field(default_factory=Patience)
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+OnLoading = Callable[["LlamaServer"], None]
+
+
+class LlamaServer:
+    """A child that has been started. Use `start`; the attributes are complete once that has returned.
+
+    `ended` is done when the child is gone, for whatever reason. `fraction` is the share loaded so far, 0..1 or None.
+    `allocated_context` is tokens per slot and, like `slots`, what the child itself reports.
+    """
+
+    def __init__(self, spec: ServerSpec, child: Child, upstream: Upstream, log: deque[str], socket_path: Path) -> None:
+        self.spec = spec
+        self.model_id = spec.model_id
+        self.pid = child.pid
+        self.argv = child.spec.argv
+        self.socket_path = socket_path
+        self.upstream = upstream
+        self.ended: asyncio.Future[Ending] = child.ended
+        self.allocated_context = 0
+        self.slots = 0
+        self.props: Mapping[str, Any] = {}
+        self.fraction: float | None = None
+        self._child = child
+        self._log = log
+        self._loaded = asyncio.Event()
+        self._ready = False
+        self._reason = ""
+        self._sign_of_life = time.monotonic()
+        self._free_bytes = memory_now().available_bytes
+        self._oom_kills = oom_kills()
+        self._watchdog: asyncio.Task[None] | None = None
+        self._on_loading: OnLoading | None = None
+        child.ended.add_done_callback(lambda _ended: self._clean_up())
+
+    @classmethod
+    async def start(cls, spec: ServerSpec, on_loading: OnLoading | None = None) -> LlamaServer:
+        """Start a child and wait until its model is loaded; `on_loading` is called when the load has moved.
+
+        Raises LoadFailed or OutOfMemory; when cancelled, the child is stopped first.
+        """
+        server = await cls._spawn(spec)
+        server._on_loading = on_loading
+        try:
+            await server._wait_loaded()
+            await server._read_props()
+        except BaseException:
+            await server.stop()
+            raise
+        server._ready = True
+        server._watchdog = asyncio.create_task(server._watch(), name=f"health of {spec.model_id}")
+        return server
+
+    @classmethod
+    async def _spawn(cls, spec: ServerSpec) -> LlamaServer:
+        name = secrets.token_hex(4)
+        socket_path = spec.runtime_dir / f"llama-{name}.sock"
+        key_file = spec.runtime_dir / f"llama-{name}.key"
+        key = secrets.token_hex(32)
+        work = _prepare_files(spec.runtime_dir, key_file, key)
+        arguments = launch_arguments(
+            spec.plan, spec.model_path, socket_path, key_file, alias=spec.model_id, tuning=spec.tuning, kind=spec.kind
+        )
+        log: deque[str] = deque(maxlen=LOG_LINES)
+        holder: list[LlamaServer] = []
+        try:
+            child = await spawn(
+                ChildSpec(
+                    argv=(str(spec.program), *arguments),
+                    name="llama-server",
+                    cwd=work,
+                    environment=clean_environment(spec.environ, home=work, extra={**spec.tuning.environ, **_REPORTING}),
+                    on_line=lambda line: holder[0]._on_line(line) if holder else log.append(line),
+                    pidfiles=spec.pidfiles,
+                    leftovers=(socket_path, key_file),
+                    hold_stdin=True,
+                    farewell=_FAREWELL,
+                )
+            )
+        except BaseException:
+            key_file.unlink(missing_ok=True)
+            raise
+        server = cls(spec, child, Upstream(socket_path, key), log, socket_path)
+        holder.append(server)
+        return server
+
+    @property
+    def ready(self) -> bool:
+        """Loaded and, as far as we know, alive."""
+        return self._ready and not self.ended.done()
+
+    def log_tail(self) -> tuple[str, ...]:
+        """The child's last lines, oldest first, at most LOG_LINES."""
+        return tuple(self._log)
+
+    def explain(self) -> EngineError:
+        """Why it ended, as the error to show; before `ended` is done that is only that the connection broke."""
+        if not self.ended.done():
+            return EngineStopped(
+                f"{self.model_id}: the engine broke off the connection.",
+                hint="Ask again; the model's log may say more.",
+                log_tail=self.log_tail(),
+            )
+        known = Circumstances(
+            model_id=self.model_id,
+            ready=self._ready,
+            needed_bytes=self.spec.plan.needed_bytes,
+            free_bytes=self._free_bytes,
+            oom_killed=oom_kills() > self._oom_kills,
+            reason=self._reason,
+        )
+        return explain(self.ended.result(), self.log_tail(), known)
+
+    async def why(self, timeout_s: float = 2.0) -> EngineError:
+        """`explain()` after a connection broke: gives the ending `timeout_s` to become known."""
+        await asyncio.wait([self.ended], timeout=timeout_s)
+        return self.explain()
+
+    async def stop(self) -> Ending:
+        """Ask it to end, make it end after the grace time, and wait until it is gone. May be called twice."""
+        return await self._child.stop(self.spec.patience.grace_s)
+
+    async def healthy(self, timeout_s: float) -> bool:
+        """Whether GET /health answers 200 in time; 503 is its answer while loading."""
+        try:
+            status, _ = await self.upstream.json("GET", "/health", timeout_s=timeout_s)
+        except (EngineError, OSError, TimeoutError):
+            return False
+        return status == 200
+
+    async def _wait_loaded(self) -> None:
+        pause_s, rss = 0.02, 0
+        while not await self.healthy(self.spec.patience.health_timeout_s):
+            if self.ended.done():
+                raise self.explain()
+            # Weights that are paged in move this number where neither the log nor the progress does.
+            if (now_rss := rss_bytes(self.pid)) != rss:
+                rss, self._sign_of_life = now_rss, time.monotonic()
+            if time.monotonic() - self._sign_of_life > self.spec.patience.stall_s:
+                await self._give_up(f"nothing moved for {self.spec.patience.stall_s:.0f} s while it was loading.")
+                raise self.explain()
+            await self._pause(pause_s)
+            pause_s = min(0.25, pause_s * 1.5)
+
+    async def _pause(self, pause_s: float) -> None:
+        if self._loaded.is_set():
+            await asyncio.sleep(0.01)  # reported as loaded, the HTTP side follows at once
+            return
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._loaded.wait()
+
+    async def _read_props(self) -> None:
+        try:
+            status, props = await self.upstream.json("GET", "/props", timeout_s=10.0)
+            if status != 200:
+                raise EngineStopped(f"{self.model_id}: the engine answered /props with status {status}.")
+            self.props = props
+            self.allocated_context = int(props["default_generation_settings"]["n_ctx"])
+            self.slots = int(props["total_slots"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise EngineStopped(
+                f"{self.model_id}: this llama-server does not say how much context it has.",
+                hint="Use the engine that Jackdaw builds, or a newer llama.cpp.",
+            ) from error
+        except TimeoutError:
+            await self._give_up("it stopped answering right after loading.")
+            raise self.explain() from None
+
+    def _on_line(self, line: str) -> None:
+        self._sign_of_life = time.monotonic()
+        if line.startswith(_REPORT):
+            self._on_report(line.removeprefix(_REPORT))
+        else:
+            self._log.append(line)
+
+    def _on_report(self, text: str) -> None:
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            report = json.loads(text)
+            if report["state"] == "ready":
+                self._loaded.set()
+            elif report["state"] == "loading":
+                self.fraction = max(self.fraction or 0.0, min(1.0, float(report["payload"]["value"])))
+            if self._on_loading is not None and not self._ready:
+                self._on_loading(self)
+
+    async def _watch(self) -> None:
+        """Notice a child that hangs: its HTTP threads do nothing but answer, so silence means that it is stuck."""
+        patience, failures = self.spec.patience, 0
+        while not self.ended.done():
+            await asyncio.sleep(patience.health_interval_s)
+            failures = 0 if await self.healthy(patience.health_timeout_s) else failures + 1
+            if failures >= patience.health_failures and not self.ended.done():
+                silent_s = failures * patience.health_timeout_s
+                await self._give_up(f"it hung: no answer to {failures} health checks in {silent_s:.0f} s.")
+
+    async def _give_up(self, reason: str) -> None:
+        if not self.ended.done():
+            self._reason = f"{reason[:-1]}, so it was stopped."
+        await self.stop()
+
+    def _clean_up(self) -> None:
+        self._loaded.set()  # whoever waits for the load looks again, and finds the end
+        self.upstream.close()
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+
+
+def _prepare_files(runtime_dir: Path, key_file: Path, key: str) -> Path:
+    """Write the key, owner-only, and make the children's working folder; returns that folder."""
+    work = runtime_dir / "work"
+    work.mkdir(mode=0o700, exist_ok=True)
+    with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
+        file.write(key + "\n")
+    return work
