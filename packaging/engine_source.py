@@ -82,7 +82,7 @@ def unpack(archive: Path, target: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as out:
                 shutil.copyfileobj(content, out)
-            path.chmod(0o755 if member.mode & 0o100 else 0o644)
+            path.chmod(0o700 if member.mode & 0o100 else 0o600)
     marker.touch()
 
 

@@ -286,6 +286,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     console = Console(options.steps, done=options.step - 1)
+    os.umask(0o077)  # like everything else in our folders, builds are for their owner alone
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the compilers are ended too
     cache = options.cache or cache_folder(os.environ)
     try:
