@@ -15,6 +15,8 @@ Cancelled            a state, not an error: the user asked to stop
 
 from __future__ import annotations
 
+from pathlib import Path
+
 
 class ModelsError(Exception):
     """A failure the user can act on: the message is a sentence, `hint` the next step."""
@@ -73,9 +75,19 @@ class DatabaseBusy(DatabaseError):
 
 
 class DatabaseCorrupt(DatabaseError):
-    """The file did not pass SQLite's check; nothing was deleted."""
+    """The file did not pass SQLite's check; nothing was deleted.
+
+    `corrupt_copy` is where it was set aside, `backup` the newest backup that passes its check.
+    """
 
     kind = "database_corrupt"
+
+    def __init__(
+        self, message: str, *, hint: str = "", corrupt_copy: Path | None = None, backup: Path | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.corrupt_copy = corrupt_copy
+        self.backup = backup
 
 
 class DatabaseTooNew(DatabaseError):
