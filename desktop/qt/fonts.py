@@ -2,13 +2,14 @@
 
 from pathlib import Path
 
-from PySide6.QtGui import QFont, QFontDatabase
+from PySide6.QtGui import QFont, QFontDatabase, QGuiApplication
 
 from desktop.qt.tokens import TextStyle
 
 SANS = "Inter"
 MONO = "JetBrains Mono"
 FONT_FOLDER = Path(__file__).parent / "assets" / "fonts"
+LOADED = "bundledFonts"
 FONT_FILES = (
     "Inter-Regular.otf",
     "Inter-Medium.otf",
@@ -26,16 +27,17 @@ class FontsMissing(RuntimeError):
     """A bundled font could not be loaded: the installation is incomplete."""
 
 
-def load_fonts(folder: Path = FONT_FOLDER) -> None:
-    """Register the bundled fonts with the running QGuiApplication; 15 ms for all. Raises FontsMissing, naming the file.
+def load_fonts(app: QGuiApplication, folder: Path = FONT_FOLDER) -> None:
+    """Register the bundled fonts with `app`, once; 15 ms for all. Raises FontsMissing, naming the file.
 
-    Doing it again is harmless when they are there already: Qt keeps one entry per file and style.
+    They are loaded even where the system has fonts of these names, whose metrics may be others.
     """
-    if {SANS, MONO} <= set(QFontDatabase.families()) and "Semi Bold" in QFontDatabase.styles(SANS):
+    if app.property(LOADED) == str(folder):
         return
     for name in FONT_FILES:
         if QFontDatabase.addApplicationFont(str(folder / name)) < 0:
             raise FontsMissing(f"The font {folder / name} cannot be read. Install Jackdaw again.")
+    app.setProperty(LOADED, str(folder))
 
 
 def make_font(style: TextStyle, zoom: float, *, mono: bool = False, weight: int = 0, italic: bool = False) -> QFont:

@@ -57,8 +57,8 @@ def _fields(t: Tokens, px: Callable[[float], int]) -> str:
     # Fields paint their own box; the text in it must not paint a ground over that.
     return f"""
 QLineEdit {{ background: transparent; border: none; padding: 0; }}
-QSpinBox, QDoubleSpinBox, QComboBox {{ background: {t.bg_input}; color: {t.text}; border: 1px solid {t.border_control};
+QComboBox {{ background: {t.bg_input}; color: {t.text}; border: 1px solid {t.border_control};
   border-radius: {px(RADIUS_BUTTON)}px; padding: 0 {px(8)}px; min-height: {px(26)}px; }}
-QSpinBox:disabled, QDoubleSpinBox:disabled, QComboBox:disabled {{ color: {t.text_disabled}; border-color: {t.border}; }}
+QComboBox:disabled {{ color: {t.text_disabled}; border-color: {t.border}; }}
 QComboBox QAbstractItemView {{ background: {t.bg_raised}; border: 1px solid {t.border_strong}; }}
 """

@@ -44,7 +44,7 @@ class Theme(QObject):
         self, app: QApplication, mode: Mode = "system", zoom: int = 100, parent: QObject | None = None
     ) -> None:
         super().__init__(parent)
-        load_fonts()
+        load_fonts(app)
         self._app = app
         self._mode: Mode = mode
         self._zoom = nearest_zoom(zoom)

@@ -1,7 +1,7 @@
 """Numbers to set: a number field, a slider, and the row that joins both for one parameter of an answer."""
 
 from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QWheelEvent
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QWheelEvent
 from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QGridLayout, QSizePolicy, QSlider, QStyle, QWidget
 
 from desktop.qt.components import paint
@@ -23,6 +23,7 @@ class NumberField(QDoubleSpinBox):
         self._theme = theme
         self.setAccessibleName(name)
         self.setDecimals(decimals)
+        self.setFrame(False)
         self.setButtonSymbols(QAbstractSpinBox.ButtonSymbols.NoButtons)
         self.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -35,6 +36,19 @@ class NumberField(QDoubleSpinBox):
     def retheme(self) -> None:
         self.setFont(self._theme.font())
         self.setFixedHeight(self._theme.px(BUTTON_SMALL))
+        inner = self.lineEdit()
+        inner.setTextMargins(self._theme.px(6), 0, self._theme.px(6), 0)
+        palette = inner.palette()
+        palette.setColor(QPalette.ColorRole.Base, QColor(Qt.GlobalColor.transparent))
+        inner.setPalette(palette)
+        self.update()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = paint.antialiased(QPainter(self))
+        enabled = self.isEnabled()
+        ground = self._theme.color("bg_input" if enabled else "bg_sunken")
+        edge = paint.field_border(self._theme, enabled=enabled)
+        paint.box(painter, self.rect(), self._theme.px(RADIUS_BUTTON), ground, edge)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         if self.hasFocus():
