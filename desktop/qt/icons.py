@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from PySide6.QtCore import QByteArray, QRect, QRectF, QSize, Qt
-from PySide6.QtGui import QGuiApplication, QIcon, QIconEngine, QPainter, QPixmap
+from PySide6.QtGui import QIcon, QIconEngine, QPainter, QPixmap
 from PySide6.QtSvg import QSvgRenderer
 
 from desktop.qt.tokens import ICON_STROKE, Tokens
@@ -60,11 +60,6 @@ class IconPainter:
         return self._renderers[key]
 
 
-def finest_scale() -> float:
-    """The highest scale among the screens; 1.0 without one."""
-    return max((screen.devicePixelRatio() for screen in QGuiApplication.screens()), default=1.0)
-
-
 class LucideEngine(QIconEngine):
     """Paints one icon; asks the theme for the colour each time, so a change of theme needs no new icon."""
 
@@ -81,9 +76,7 @@ class LucideEngine(QIconEngine):
         self._theme.icon_painter.paint(painter, rect, self._name, self._theme.tokens.color(token))
 
     def pixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State) -> QPixmap:
-        # Python cannot override the hook that would tell the scale wanted. QIcon works it out from the pixels it
-        # gets, so they are made for the finest screen there is.
-        pixmap = QPixmap(size * finest_scale())
+        pixmap = QPixmap(size)  # in pixels of the screen: QIcon has multiplied by its scale
         pixmap.fill(Qt.GlobalColor.transparent)
         painter = QPainter(pixmap)
         self.paint(painter, pixmap.rect(), mode, state)
