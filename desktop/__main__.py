@@ -15,7 +15,7 @@ def main() -> int:
     home, rest = _take_home(arguments)
     if not rest and not _asks_for_help(arguments):
         return _window(home)
-    if "serve" in rest[:1] and not _asks_for_help(arguments):
+    if rest[:1] == ["serve"]:
         from desktop.service.run import main as serve
 
         return serve(rest[1:] + ([] if home is None else ["--home", home]))

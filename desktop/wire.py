@@ -280,3 +280,35 @@ class ContextCount(Wire):
     prompt_tokens: int | None
     allocated_context: int | None
     exact: bool
+
+
+class Nothing(Wire):
+    """An answer that has nothing to say beyond its status."""
+
+
+class ModelList(Wire):
+    models: list[Model]
+
+
+class KeyList(Wire):
+    keys: list[Key]
+
+
+class JobList(Wire):
+    jobs: list[Job]
+
+
+class ChatList(Wire):
+    chats: list[ChatSummary]
+
+
+class LogLines(Wire):
+    lines: list[str]
+
+
+class ContextRequest(Wire):
+    draft: str = Field(default="", max_length=8 * 1024 * 1024)
+
+
+class WindowRaised(Wire):
+    raised: bool

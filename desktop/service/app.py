@@ -1,0 +1,251 @@
+"""The composition root: makes every part of the service, starts it, and closes it in reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from desktop.paths import Paths
+from desktop.service.ask import Asking
+from desktop.service.bench import Bench, bench_options
+from desktop.service.catalogue import Catalogue
+from desktop.service.chat_rows import CHATS_MIGRATION
+from desktop.service.chats import Chats
+from desktop.service.control_api import control_app
+from desktop.service.core import Core, publish_chat, scheduler_settings
+from desktop.service.engine_state import EngineState
+from desktop.service.errors import BadRequest
+from desktop.service.events import EventLog
+from desktop.service.jobs import JobContext, JobKind, Jobs
+from desktop.service.keys import KEYS_MIGRATION, Keys
+from desktop.service.listeners import LOOPBACK, Listeners, check_bind
+from desktop.service.openai_api import openai_routes
+from desktop.service.port_app import port_app
+from desktop.service.speed import Speed
+from desktop.settings import SettingsFile
+from engine.scheduler import Scheduler
+from models.child import reap_orphans
+from models.database import Database
+from models.library import LIBRARY_MIGRATION, Library, LibraryModel
+
+log = logging.getLogger(__name__)
+
+MIGRATIONS = (LIBRARY_MIGRATION, CHATS_MIGRATION, KEYS_MIGRATION)
+STATUS_EVERY_S = 1.0
+SAVE_KEYS_EVERY_S = 60.0
+ANSWER_GRACE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asked for; None means as the settings say."""
+
+    port: int | None = None
+    bind: str | None = None
+    allow_remote: bool = False
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+class Service:
+    """A service whose parts exist. `start` opens the listeners, `close` ends everything."""
+
+    def __init__(self, core: Core, listeners: Listeners, closing: AsyncExitStack) -> None:
+        self.core = core
+        self.listeners = listeners
+        self._closing = closing
+        self._hurry = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Open the listeners, then prove the engine if need be. Returns once the control socket answers."""
+        await self.listeners.start()
+        self.core.engine.start_proof()
+        self._every(STATUS_EVERY_S, self._tell_status, "status")
+        self._every(SAVE_KEYS_EVERY_S, self.core.keys.save_use, "save the use of keys")
+
+    def hurry(self) -> None:
+        """While closing: wait for nobody any more."""
+        self._hurry.set()
+
+    async def close(self) -> None:
+        """Save running answers, let responses end for some seconds, then close every part in reverse order."""
+        self.core.stopping.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.core.events.close()
+        await self.core.asking.close()
+        gentle = asyncio.create_task(self.listeners.close(ANSWER_GRACE_S))
+        hurry = asyncio.create_task(self._hurry.wait())
+        await asyncio.wait([gentle, hurry], return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        if not gentle.done():
+            gentle.cancel()
+            await self.listeners.close(0)
+        await asyncio.gather(gentle, hurry, return_exceptions=True)
+        await self._closing.aclose()
+
+    async def _tell_status(self) -> None:
+        """Publish the status while somebody listens; nobody pays for it otherwise."""
+        await self.core.events.wait_for_listener()
+        status = await self.core.status()
+        self.core.events.publish("status", status.model_dump(), passing_key="status")
+
+    def _every(self, seconds: float, work: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        async def repeat() -> None:
+            while True:
+                await asyncio.sleep(seconds)
+                try:
+                    await work()
+                except Exception:  # the edge of a background task: it is worth a line, never the service
+                    log.exception("%s failed", name)
+
+        self._tasks.append(asyncio.create_task(repeat(), name=name))
+
+
+async def build(paths: Paths, options: Options) -> Service:
+    """Make a service for a data folder whose lock the caller holds.
+
+    Raises SettingsError, DatabaseError, BindRefused or OSError; what was opened by then is closed again.
+    """
+    async with AsyncExitStack() as closing:
+        await asyncio.to_thread(clean_up_after_a_crash, paths)
+        core = await _core(paths, options, closing)
+        bind = _addresses(core.settings.current.bind if options.bind is None else options.bind)
+        check_bind(bind, confirmed=options.allow_remote, has_keys=any(not key.revoked_at for key in core.keys.all()))
+        listeners = Listeners(
+            port_app=port_app(core),
+            control_app=control_app(core, openai_routes(core), core.version),
+            control_socket=paths.control_socket,
+            port=core.settings.current.port if options.port is None else options.port,
+            bind=bind,
+            on_change=core.port_changed,
+        )
+        core.listeners = listeners
+        return Service(core, listeners, closing.pop_all())
+    raise AssertionError("an exit stack swallows nothing")
+
+
+async def _core(paths: Paths, options: Options, closing: AsyncExitStack) -> Core:
+    settings = await asyncio.to_thread(SettingsFile, paths.settings)
+    database = await Database.open(paths.database, MIGRATIONS)
+    closing.push_async_callback(database.close)
+    library, keys, chats = Library(database), Keys(database), Chats(database)
+    await keys.load()
+    closing.push_async_callback(keys.save_use)
+    if cut_short := await chats.recover():
+        log.warning("%d answers were cut short when the service ended without warning", cut_short)
+    events, speed = EventLog(), Speed()
+    catalogue = Catalogue(library, events)
+    engine = EngineState(paths.engines, options.environ)
+    await engine.find()
+    closing.push_async_callback(engine.close)
+
+    async def resolve(model_id: str) -> LibraryModel:
+        model = await library.get(model_id)
+        await engine.require_proven()
+        catalogue.remember(model)
+        return model
+
+    scheduler = Scheduler(
+        build=engine.build,
+        runtime_dir=paths.runtime,
+        pidfiles=paths.children,
+        resolve=resolve,
+        settings=scheduler_settings(settings),
+        tuning=lambda: engine.tuning,
+        on_change=catalogue.changed,
+        mark_suspect=library.mark_suspect,
+        environ=options.environ,
+    )
+    closing.push_async_callback(scheduler.close)
+    catalogue.scheduler = scheduler
+    asking = Asking(
+        chats=chats,
+        library=library,
+        scheduler=scheduler,
+        default_model=lambda: settings.current.default_model,
+        speed=speed,
+        on_change=partial(publish_chat, events),
+    )
+    jobs = Jobs(_job_kinds(paths, library, catalogue, engine), events)
+    closing.push_async_callback(jobs.close)
+    core = Core(
+        paths=paths,
+        version=_version(),
+        settings=settings,
+        database=database,
+        library=library,
+        keys=keys,
+        chats=chats,
+        events=events,
+        engine=engine,
+        catalogue=catalogue,
+        scheduler=scheduler,
+        asking=asking,
+        jobs=jobs,
+        speed=speed,
+    )
+    engine.on_change = core.engine_changed
+    return core
+
+
+def _job_kinds(paths: Paths, library: Library, catalogue: Catalogue, engine: EngineState) -> Mapping[str, JobKind]:
+    async def import_model(options: Mapping[str, Any], context: JobContext) -> dict[str, Any]:
+        path = options.get("path")
+        if not isinstance(path, str) or not Path(path).is_absolute():
+            raise BadRequest("bad_path", "The job import needs the option path, an absolute path.")
+        model = await library.import_path(Path(path), context.report, context.cancel)
+        return {"model": (await catalogue.added(model)).model_dump()}
+
+    async def measure(options: Mapping[str, Any], context: JobContext) -> dict[str, Any]:
+        checked = bench_options(options)
+        model = await _model_of(library, options.get("model"))
+        await engine.require_proven()
+        bench = Bench(build=engine.build, tuning=engine.tuning, pidfiles=paths.children)
+        return await bench.run(model, checked, context)
+
+    return {"import": import_model, "bench": measure}
+
+
+async def _model_of(library: Library, model_id: object) -> LibraryModel:
+    if model_id is not None:
+        return await library.get(str(model_id))
+    models = await library.list()
+    if len(models) != 1:
+        raise BadRequest("no_model", "Which model is to be measured?", hint="Name one: jackdaw bench MODEL.")
+    return models[0]
+
+
+def clean_up_after_a_crash(paths: Paths) -> None:
+    """End children that outlived a killed service and remove what it left in the runtime folder. The lock is held."""
+    for sentence in reap_orphans(paths.children):
+        log.warning("%s", sentence)
+    stale = [paths.control_socket, paths.runtime_file, *paths.runtime.glob("llama-*"), *paths.data.glob(".settings-*")]
+    for path in stale:
+        path.unlink(missing_ok=True)
+
+
+def _addresses(bind: str) -> Sequence[str]:
+    """What to bind for a wish of "" (loopback alone) or one address; an unspecified one includes its loopback."""
+    if not bind:
+        return LOOPBACK
+    wanted = ipaddress.ip_address(bind)
+    if not wanted.is_unspecified:
+        return (*LOOPBACK, *(() if bind in LOOPBACK else (bind,)))
+    return (bind, "::1") if wanted.version == 4 else ("127.0.0.1", bind)
+
+
+def _version() -> str:
+    try:
+        return version("jackdaw")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0.1.0"

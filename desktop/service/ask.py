@@ -1,0 +1,219 @@
+"""Asking in a chat: from a stored question to a stored answer, whatever happens in between.
+
+The question is durable before the model is touched. An answer runs in its own task, at most one per chat; it ends
+complete, stopped (by the user or a reader that left), interrupted (by the end of the service) or failed (and says why).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from desktop.service.answer import Answer
+from desktop.service.chat_rows import ChatRecord, MessageRecord
+from desktop.service.chats import Chats, branch, new_id, title_of
+from desktop.service.errors import BadRequest, Conflict, NotAvailable
+from desktop.service.speed import Speed
+from desktop.wire import AskRequest, ContextCount, MessageState
+from engine.context import check_fit, count_chat_tokens
+from engine.scheduler import Scheduler
+from engine.types import LoadedModel
+from models.library import Library
+
+BYTES_PER_TOKEN = 4  # of English text in common vocabularies; used only while the model is not loaded
+
+ChatChanged = Callable[[str, str], None]  # what happened, and to which chat
+
+
+class Asking:
+    """Runs the answers of all chats."""
+
+    def __init__(
+        self,
+        *,
+        chats: Chats,
+        library: Library,
+        scheduler: Scheduler,
+        default_model: Callable[[], str],
+        speed: Speed,
+        on_change: ChatChanged,
+    ) -> None:
+        self._chats = chats
+        self._library = library
+        self._scheduler = scheduler
+        self._default_model = default_model
+        self._speed = speed
+        self._on_change = on_change
+        self._running: dict[str, _Running] = {}
+
+    async def ask(self, chat_id: str, request: AskRequest) -> Answer:
+        """Store the question and start the answer. Raises NotFound, BadRequest, or Conflict while one is running."""
+        if chat_id in self._running:
+            raise Conflict(
+                "chat_busy", "This chat is writing an answer already.", hint="Wait for it, or stop it first."
+            )
+        running = self._running[chat_id] = _Running()
+        try:
+            answer, history = await self._store_question(chat_id, request)
+        except BaseException:
+            del self._running[chat_id]
+            raise
+        running.answer = answer
+        running.task = asyncio.create_task(self._run(running, answer, history), name=f"answer {answer.record.id}")
+        self._on_change("answering", chat_id)
+        return answer
+
+    async def stop(self, chat_id: str, how: MessageState = "stopped") -> bool:
+        """End the running answer of a chat and wait until it is saved; False when there was none."""
+        running = self._running.get(chat_id)
+        if running is None or running.task is None:
+            return False
+        running.stop(how)
+        await asyncio.wait([running.task])
+        return True
+
+    def leave(self, chat_id: str, answer: Answer) -> None:
+        """The reader of an answer is gone: stop it, without waiting."""
+        running = self._running.get(chat_id)
+        if running is not None and running.answer is answer:
+            running.stop("stopped")
+
+    async def close(self) -> None:
+        """Interrupt all answers and wait until they are saved."""
+        await asyncio.gather(*(self.stop(chat_id, "interrupted") for chat_id in tuple(self._running)))
+
+    def is_running(self, chat_id: str) -> bool:
+        return chat_id in self._running
+
+    async def count(self, chat_id: str, draft: str) -> ContextCount:
+        """How many tokens the shown branch with `draft` would send; exact while the model is loaded."""
+        chat, messages = await self._chats.get(chat_id)
+        payload = chat_payload(chat, branch(messages, chat.head_id), draft)
+        model_id = await self._choose_model(chat, "")
+        if self._scheduler.state(model_id).state != "ready":
+            estimate = sum(len(message["content"].encode()) for message in payload["messages"]) // BYTES_PER_TOKEN
+            return ContextCount(prompt_tokens=estimate, allocated_context=None, exact=False)
+        async with self._scheduler.hold(model_id) as server:
+            tokens = await count_chat_tokens(server, payload) if payload["messages"] else 0
+            return ContextCount(prompt_tokens=tokens, allocated_context=server.allocated_context, exact=True)
+
+    async def _store_question(
+        self, chat_id: str, request: AskRequest
+    ) -> tuple[Answer, tuple[ChatRecord, list[MessageRecord]]]:
+        chat, messages = await self._chats.get(chat_id)
+        check_parent(messages, request)
+        model_id = await self._choose_model(chat, request.model)
+        now = time.time()
+        user = None
+        if request.content is not None:
+            user = MessageRecord(new_id(), chat_id, request.parent_id, "user", request.content, "complete", now)
+        parent_id = user.id if user else request.parent_id
+        record = MessageRecord(new_id(), chat_id, parent_id, "assistant", "", "streaming", now, model=model_id)
+        changes: dict[str, Any] = {"model": model_id} if model_id else {}
+        if not chat.title and user is not None:
+            changes["title"] = title_of(user.content)
+        await self._chats.add([user, record] if user else [record], changes)
+        history = branch([*messages, *([user] if user else [])], parent_id)
+        return Answer(user, record, self._chats), (chat, history)
+
+    async def _choose_model(self, chat: ChatRecord, wanted: str) -> str:
+        """The model asked for, the chat's, the default, the last used, the only one; "" when none of these."""
+        if wanted or chat.model:
+            return wanted or chat.model
+        models = [model.id for model in await self._library.list() if model.kind == "chat"]
+        candidates = (self._default_model(), await self._chats.last_model(), *(models if len(models) == 1 else ()))
+        return next((model_id for model_id in candidates if model_id in models), "")
+
+    async def _run(self, running: _Running, answer: Answer, history: tuple[ChatRecord, list[MessageRecord]]) -> None:
+        saver = asyncio.create_task(answer.save_each_second())
+        state: MessageState = "complete"
+        failure: BaseException | None = None
+        try:
+            await self._generate(answer, *history)
+        except asyncio.CancelledError:
+            state = running.how  # only stop() cancels this task
+        except Exception as error:  # the edge of the task: every failure becomes the answer's own
+            state, failure = "failed", error
+        saver.cancel()
+        await asyncio.gather(saver, return_exceptions=True)
+        try:
+            await answer.end(state, failure)
+        finally:
+            del self._running[answer.record.chat_id]
+            self._on_change("answered", answer.record.chat_id)
+
+    async def _generate(self, answer: Answer, chat: ChatRecord, history: list[MessageRecord]) -> None:
+        model_id = answer.record.model
+        if not model_id:
+            raise NotAvailable(
+                "no_model", "No model is chosen for this chat.", hint="Choose a model, or import one: drop a GGUF file."
+            )
+        answer.wait_for("queued")
+        async with self._scheduler.hold(model_id, on_state=lambda model: tell_loading(answer, model)) as server:
+            payload = chat_payload(chat, history)
+            await check_fit(server, "chat", payload)
+            answer.wait_for("prompt")
+            answer.begin_generation()
+            async for delta in server.upstream.chat_events({**payload, "return_progress": True}):
+                if delta.progress:
+                    answer.wait_for("prompt", prompt_fraction(delta.progress))
+                if delta.content or delta.reasoning:
+                    self._speed.add(1)
+                answer.add(delta)
+
+
+class _Running:
+    """A chat's running answer; `task` and `answer` are None while its question is being stored."""
+
+    def __init__(self) -> None:
+        self.answer: Answer | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.how: MessageState = "stopped"
+        self._stopped = False
+
+    def stop(self, how: MessageState) -> None:
+        """Once only: a second cancellation would hit the saving of what was written."""
+        if not self._stopped and self.task is not None:
+            self._stopped, self.how = True, how
+            self.task.cancel()
+
+
+def chat_payload(chat: ChatRecord, history: Sequence[MessageRecord], draft: str = "") -> dict[str, Any]:
+    """The request for llama-server: system prompt, the branch, parameters that were set.
+
+    Reasoning is not sent back, and answers that failed before their first word are left out.
+    """
+    messages = [{"role": "system", "content": chat.system_prompt}] if chat.system_prompt else []
+    messages += [{"role": message.role, "content": message.content} for message in history if message.content]
+    messages += [{"role": "user", "content": draft}] if draft else []
+    return {"messages": messages, **{name: value for name, value in chat.parameters.items() if value is not None}}
+
+
+def check_parent(messages: Sequence[MessageRecord], request: AskRequest) -> None:
+    """A question stands below an answer or at the start; an answer below a question. Raises BadRequest."""
+    by_id = {message.id: message for message in messages}
+    if request.parent_id is not None and request.parent_id not in by_id:
+        raise BadRequest("message_not_found", f"The chat has no message {request.parent_id!r}.")
+    parent_role = by_id[request.parent_id].role if request.parent_id else None
+    if request.content is None and parent_role != "user":
+        raise BadRequest("bad_parent", "Only a message of the user can be answered again.")
+    if request.content is not None and parent_role == "user":
+        raise BadRequest("bad_parent", "A new message stands below an answer, not below another message of the user.")
+    if request.content is not None and not request.content.strip():
+        raise BadRequest("empty_message", "The message is empty.")
+
+
+def tell_loading(answer: Answer, model: LoadedModel) -> None:
+    """Pass on where the scheduler is with the model."""
+    if model.state == "loading":
+        answer.wait_for("loading", model.fraction, f"Loading {model.model_id}")
+    elif model.state == "queued":
+        answer.wait_for("queued", None, f"{model.queued} waiting" if model.queued > 1 else "")
+
+
+def prompt_fraction(progress: Mapping[str, Any]) -> float | None:
+    """How much of the prompt is read, 0..1. Source: llama.cpp server README, `return_progress`."""
+    total = progress.get("total") or 0
+    return min(1.0, progress.get("processed", 0) / total) if total else None

@@ -1,0 +1,119 @@
+"""The library and the scheduler seen together: one row per model, and the events that tell of changes.
+
+Rows of the library are remembered, because the scheduler tells of changes many times a second and must not wait for the
+database. Estimates of memory are remembered for some seconds, because each reads the model's header.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from desktop.service.events import EventLog
+from desktop.wire import LoadState, Model
+from engine.errors import EngineError
+from engine.scheduler import Scheduler
+from engine.types import LoadedModel
+from models.errors import ModelsError
+from models.library import Library, LibraryModel
+
+ESTIMATE_S = 20.0
+
+
+class Catalogue:
+    """Answers what models there are. `scheduler` is set once it exists: it tells its changes to this object."""
+
+    def __init__(self, library: Library, events: EventLog) -> None:
+        self.scheduler: Scheduler | None = None
+        self._library = library
+        self._events = events
+        self._models: dict[str, LibraryModel] = {}
+        self._told: dict[str, tuple[LoadState, str]] = {}
+        self._estimates: dict[str, tuple[float, int, bool]] = {}
+
+    async def rows(self, *, estimate: bool = True) -> list[Model]:
+        """All models; without `estimate` only what is known already, for the status of each second."""
+        models = await self._library.list()
+        self._models = {model.id: model for model in models}
+        if estimate:
+            await asyncio.gather(*(self._estimate(model.id) for model in models))
+        return [self._row(model) for model in models]
+
+    async def row(self, model_id: str) -> Model:
+        """One model. Raises ModelNotFound."""
+        model = self._models[model_id] = await self._library.get(model_id)
+        await self._estimate(model_id)
+        return self._row(model)
+
+    async def added(self, model: LibraryModel) -> Model:
+        """A model came into the library: tell everybody, return its row."""
+        row = await self.row(model.id)
+        self._events.publish("library", {"action": "added", "id": model.id, "model": row.model_dump()})
+        return row
+
+    def removed(self, model_id: str) -> None:
+        """A model left the library: tell everybody."""
+        for known in (self._models, self._told, self._estimates):
+            known.pop(model_id, None)
+        self._events.publish("library", {"action": "removed", "id": model_id})
+
+    def changed(self, loaded: LoadedModel) -> None:
+        """The scheduler's `on_change`: a new state or error lasts, a fraction or a count of requests passes."""
+        now = (loaded.state, loaded.error)
+        lasting = self._told.get(loaded.model_id) != now
+        model = self._models.get(loaded.model_id)
+        if model is None or not (lasting or self._events.listeners):
+            return
+        self._told[loaded.model_id] = now
+        row = self._row(model, loaded).model_dump()
+        self._events.publish("model", row, passing_key=None if lasting else f"model {loaded.model_id}")
+
+    def remember(self, model: LibraryModel) -> None:
+        """Note a model that was looked up, so that its changes can be told."""
+        self._models[model.id] = model
+
+    async def _estimate(self, model_id: str) -> None:
+        known = self._estimates.get(model_id)
+        if self.scheduler is None or (known is not None and time.monotonic() - known[0] < ESTIMATE_S):
+            return
+        try:
+            plan, fits = await self.scheduler.plan(model_id)
+        except (ModelsError, EngineError, OSError):
+            return  # the file is gone or broken: loading it says so, a list must still be a list
+        self._estimates[model_id] = (time.monotonic(), plan.needed_bytes, fits)
+
+    def _row(self, model: LibraryModel, loaded: LoadedModel | None = None) -> Model:
+        if loaded is None:
+            loaded = self.scheduler.state(model.id) if self.scheduler is not None else LoadedModel(model.id)
+        estimate = self._estimates.get(model.id)
+        return model_row(model, loaded, estimate[1:] if estimate is not None else None)
+
+
+def model_row(model: LibraryModel, loaded: LoadedModel, estimate: tuple[int, bool] | None) -> Model:
+    """One row of the wire. `estimate` is (needed_bytes, fits) when known; a loaded model knows its own need."""
+    fields: dict[str, Any] = {
+        name: getattr(model, name)
+        for name in ("id", "format", "arch", "name", "params", "quant", "bytes", "context_length", "kind")
+    }
+    ready = loaded.state == "ready"
+    return Model(
+        **fields,
+        path=str(model.path),
+        has_chat_template=model.has_chat_template,
+        supports_infill=model.supports_infill,
+        source=model.source,
+        licence=model.licence,
+        added_at=model.added_at,
+        allocated_context=loaded.allocated_context,
+        loaded=ready,
+        state=loaded.state,
+        load_fraction=loaded.fraction,
+        needed_bytes=loaded.needed_bytes or (estimate[0] if estimate else None),
+        fits=True if ready else (estimate[1] if estimate else None),
+        error=loaded.error or model.suspect,
+        hint=loaded.hint,
+        slots=loaded.slots,
+        busy_slots=loaded.busy_slots,
+        queued=loaded.queued,
+    )

@@ -1,0 +1,161 @@
+"""The llama.cpp build this service uses: found, proven before its first use, and described for people.
+
+No model is loaded by a build that did not pass its proof. The proof runs in the background when nothing is saved for
+these very files on this processor; a load that comes meanwhile waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from desktop.service.machine import devices
+from desktop.wire import DoctorReport, EngineInfo
+from engine.doctor import doctor_report
+from engine.errors import EngineUnproven
+from engine.proof import ProofResult, from_json, prove_and_save
+from engine.tuning import load_tuning, measured_figures
+from engine.types import Tuning
+from models.errors import BinaryMissing, ModelsError
+from models.llamacpp import EngineBuild, find_build
+from models.progress import Progress
+
+log = logging.getLogger(__name__)
+
+
+class EngineState:
+    """Where the engine stands. `find` first; then `start_proof` and the rest may be used."""
+
+    def __init__(
+        self, engines: Path, environ: Mapping[str, str] | None = None, on_change: Callable[[], None] = lambda: None
+    ) -> None:
+        self.tuning = Tuning()
+        self._engines = engines
+        self._environ = os.environ if environ is None else environ
+        self.on_change = on_change
+        self._found: EngineBuild | None = None
+        self._missing: BinaryMissing | None = None
+        self._proof: ProofResult | None = None
+        self._proving: asyncio.Task[ProofResult] | None = None
+
+    @property
+    def build(self) -> EngineBuild:
+        """The build, or one of empty folders while there is none: `require_proven` refuses before it is used."""
+        return self._found or _no_build(self._engines)
+
+    @property
+    def proving(self) -> bool:
+        return self._proving is not None and not self._proving.done()
+
+    @property
+    def proven(self) -> bool:
+        return self._proof is not None and self._proof.ok
+
+    async def find(self) -> None:
+        """Look for a build; hashing its files takes some tenths of a second, hence a thread."""
+        try:
+            self._found = await asyncio.to_thread(find_build, self._engines, self._environ)
+        except BinaryMissing as error:
+            self._missing = error
+            log.warning("%s %s", error.message, error.hint)
+            return
+        self._proof = from_json(self._found.proof)
+        self.tuning = await asyncio.to_thread(load_tuning, self._engines, self._found)
+
+    def start_proof(self) -> None:
+        """Prove in the background unless a result is saved."""
+        if self._found is not None and self._proof is None:
+            self._proof_task(again=False)
+
+    async def require_proven(self) -> None:
+        """Return once the build is known to compute. Raises BinaryMissing or EngineUnproven."""
+        if self._found is None:
+            raise self._missing or BinaryMissing("No llama.cpp build was found.")
+        if self._proof is None:
+            await asyncio.shield(self._proof_task(again=False))
+        if self._proof is None or not self._proof.ok:
+            reason = self._proof.reason if self._proof else "The proof did not run."
+            raise EngineUnproven(
+                f"The engine did not pass its proof on this machine: {reason}",
+                hint="`jackdaw doctor` shows more; `make engine` builds it anew.",
+            )
+
+    async def report(self, *, again: bool) -> DoctorReport:
+        """What the doctor says; with `again` after a new proof."""
+        if again and self._found is not None:
+            await asyncio.shield(self._proof_task(again=True))
+        figures = {} if self._found is None else await asyncio.to_thread(measured_figures, self._engines, self._found)
+        found = doctor_report(
+            build=self._found,
+            missing=self._missing,
+            proof=self._proof,
+            proving=self.proving,
+            devices=await devices(self._found),
+            tuning=self.tuning,
+            figures=figures,
+        )
+        return DoctorReport.model_validate(asdict(found))
+
+    def info(self) -> EngineInfo:
+        """The engine in one line each."""
+        if self._found is None:
+            reason = self._missing.message if self._missing else ""
+            return EngineInfo(build="", proven=False, backend="", reason=reason)
+        reason = self._found.fallback_reason
+        if self._proof is None:
+            reason = "The proof is running." if self.proving else "The proof has not run yet."
+        elif not self._proof.ok:
+            reason = self._proof.reason
+        return EngineInfo(build=self._found.label, proven=self.proven, backend=self._found.backend, reason=reason)
+
+    async def close(self) -> None:
+        """Break off a running proof; its children are stopped by it."""
+        if self._proving is not None:
+            self._proving.cancel()
+            await asyncio.gather(self._proving, return_exceptions=True)
+
+    def _proof_task(self, *, again: bool) -> asyncio.Task[ProofResult]:
+        """The proof that is running, or a new one."""
+        if self._proving is None or self._proving.done():
+            self._proving = asyncio.create_task(self._run_proof(again), name="proof of the engine")
+            # in the background nobody awaits it: what went wrong is logged where it happens
+            self._proving.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._proving
+
+    async def _run_proof(self, again: bool) -> ProofResult:
+        assert self._found is not None
+        self.on_change()
+        try:
+            self._proof = await prove_and_save(self._found, self._engines, _log_step, again=again)
+        except (OSError, ModelsError) as error:
+            log.error("The proof could not run: %s", error)
+            raise EngineUnproven(f"The engine's proof could not run: {error}", hint="Run: jackdaw doctor") from error
+        finally:
+            self.on_change()
+        if not self._proof.ok:
+            log.error("The engine did not pass its proof: %s", self._proof.reason)
+        return self._proof
+
+
+def _log_step(progress: Progress) -> None:
+    log.info("proof %d/%d: %s", progress.done, progress.total, progress.message)
+
+
+def _no_build(engines: Path) -> EngineBuild:
+    nowhere = engines / "none"
+    return EngineBuild(
+        directory=nowhere,
+        bin_dir=nowhere / "bin",
+        variant="none",
+        flags=(),
+        source="",
+        backend="CPU",
+        features_used=(),
+        features_left_out=(),
+        fallback_reason="",
+        proven=False,
+    )

@@ -1,0 +1,118 @@
+"""Errors of the service, and the one table that turns every error into a status and a body.
+
+ServiceError
+├── BadRequest       the request was not understood; nothing was changed
+├── NotFound         no such chat, message, key, job or route
+├── Conflict         the thing exists already, or is busy
+└── NotAvailable     something this needs is missing (an engine, a model)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import Any
+
+from desktop.settings import SettingsError
+from desktop.wire import ErrorBody
+from engine.errors import EngineError
+from models.errors import ModelsError
+
+log = logging.getLogger(__name__)
+
+Known = ModelsError | EngineError | SettingsError
+
+
+class ServiceError(Exception):
+    """A failure the user can act on: the message is a sentence, `hint` the next step."""
+
+    status = 500
+
+    def __init__(self, kind: str, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.hint = hint
+
+
+class BadRequest(ServiceError):
+    """The request was not understood; nothing was changed."""
+
+    status = 400
+
+
+class NotFound(ServiceError):
+    """No such thing."""
+
+    status = 404
+
+
+class Conflict(ServiceError):
+    """The thing exists already, or is busy."""
+
+    status = 409
+
+
+class NotAvailable(ServiceError):
+    """Something this needs is missing."""
+
+    status = 503
+
+
+# By kind, so that a subclass without an entry falls back to its root's status below.
+STATUS_OF_KIND = {
+    "bad_setting": 400,
+    "bad_gguf": 422,
+    "model_not_found": 404,
+    "model_exists": 409,
+    "disk_full": 507,
+    "database_busy": 503,
+    "engine_missing": 503,
+    "engine_busy": 503,
+    "engine_crash_loop": 503,
+    "engine_unproven": 503,
+    "engine_stopped": 502,
+    "load_failed": 502,
+    "out_of_memory": 507,
+    "request_refused": 400,
+    "bad_answer": 502,
+    "context_length_exceeded": 400,
+    "text_too_long": 400,
+}
+
+
+def status_of(error: BaseException) -> int:
+    """The HTTP status of an error; 500 for one that nobody foresaw."""
+    if isinstance(error, ServiceError):
+        return error.status
+    if isinstance(error, Known):
+        return STATUS_OF_KIND.get(error.kind, 500)
+    return 500
+
+
+def body_of(error: BaseException) -> ErrorBody:
+    """What the user is told. An unforeseen error keeps its text to itself: it goes to the log with its traceback."""
+    if isinstance(error, ServiceError | Known):
+        return ErrorBody(kind=error.kind, message=error.message, hint=error.hint, details=_details(error))
+    log.error("Unforeseen error", exc_info=error)
+    return ErrorBody(
+        kind="internal_error",
+        message=f"Jackdaw made a mistake ({type(error).__name__}).",
+        hint="The details are in the service's log.",
+    )
+
+
+def _details(error: ServiceError | Known) -> dict[str, Any]:
+    """The numbers and names an error carries beside its sentence."""
+    fields = {name: value for name, value in vars(error).items() if name not in ("kind", "message", "hint")}
+    return {name: _plain(value) for name, value in fields.items() if not name.startswith("_")}
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return str(value)

@@ -1,0 +1,1 @@
+"""The handlers of the control API, by topic; each module ends with its part of the route table."""
