@@ -26,20 +26,21 @@ MEND_ROOM = "python3 -m pip cache purge"
 _ASK = "import json, sys; print(json.dumps(list(sys.version_info[:2])))"
 
 
-def find_python(environ: Mapping[str, str]) -> str:
+def find_python(environ: Mapping[str, str], running: str = sys.executable) -> str:
     """A Python of a version we run on: the one running now, else python3.x on PATH. Raises SetupError."""
-    for candidate in _candidates(environ):
-        if _version_of(candidate) in SUITABLE:
+    seen = []
+    for candidate in _candidates(environ, running):
+        version = _version_of(candidate)
+        if version in SUITABLE:
             return candidate
-    newest = ".".join(map(str, SUITABLE[-1]))
-    raise SetupError(
-        f"No Python 3.11 to {newest} is installed (this one is {sys.version_info[0]}.{sys.version_info[1]}).",
-        install("python"),
-    )
+        if version:
+            seen.append(f"{version[0]}.{version[1]}")
+    there = f"; there is {', '.join(dict.fromkeys(seen))}" if seen else ""
+    raise SetupError(f"No Python 3.11, 3.12 or 3.13 is installed{there}.", install("python"))
 
 
-def _candidates(environ: Mapping[str, str]) -> Iterator[str]:
-    yield sys.executable
+def _candidates(environ: Mapping[str, str], running: str) -> Iterator[str]:
+    yield running
     for name in ("python3.12", "python3.13", "python3.11", "python3"):
         for folder in environ.get("PATH", "").split(os.pathsep):
             found = shutil.which(name, path=folder) if folder else None
@@ -65,12 +66,11 @@ class Environment:
         self.folder = root / ".venv"
         self.python = self.folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 
-    def create(self, console: Console) -> None:
-        """Make it, unless one with a working Python of a suitable version is there."""
+    def create(self, console: Console, python: str) -> None:
+        """Make it with `python`, unless one with a working Python of a suitable version is there."""
         if self.python.exists() and _version_of(str(self.python)) in SUITABLE and self._has_pip():
             console.note(f"{self.folder} is there")
             return
-        python = find_python(os.environ)
         require_room(self.root, ENVIRONMENT_BYTES["run"], "the environment with Qt", MEND_ROOM)
         version = _version_of(python)
         console.note(f"making {self.folder} with {python}")

@@ -15,6 +15,7 @@ UNREACHABLE = (
     "read timed out",
     "proxyerror",
     "newconnectionerror",
+    "(from versions: none)",  # what pip says after its last silent try; the lock names nothing that does not exist
 )
 
 

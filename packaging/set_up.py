@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 
 from console import Console, SetupError
-from environment import Environment
+from environment import Environment, find_python
 from readiness import Ready, ready_key, requirements, write_ready
 from toolchain import find_tools
 
@@ -24,7 +24,7 @@ def set_up(root: Path, kind: str, force_engine: bool = False) -> Ready:
     console = Console(STEPS)
     environment = Environment(root)
     console.step("python", "looking for Python 3.11 to 3.13")
-    environment.create(console)
+    environment.create(console, find_python(os.environ))
     console.step("packages", f"reading {requirements(root, kind).name}")
     environment.install(requirements(root, kind), console, kind)
     environment.install_project()
