@@ -17,8 +17,8 @@ from engine.errors import EngineCrashLoop, OutOfMemory
 from engine.fit import LEAST_CONTEXT, Shape, Wishes, plan_for, shape_of
 from engine.llama_server import LlamaServer, Patience, ServerSpec
 from engine.types import LoadPlan, Tuning
-from models.gguf import read_header
 from models.llamacpp import EngineBuild, binary
+from models.split_gguf import read_model
 
 # Their free memory comes on top of the machine's; Metal reports the machine's own.
 SEPARATE_MEMORY = ("CUDA", "HIP", "Vulkan")
@@ -156,7 +156,7 @@ class Loader:
 
 
 async def _shape(entry: Entry) -> Shape:
-    return shape_of(await asyncio.to_thread(read_header, entry.model.path))
+    return shape_of(await asyncio.to_thread(read_model, entry.model.path))
 
 
 async def _wait_after_crash(entry: Entry, settings: SchedulerSettings) -> None:
