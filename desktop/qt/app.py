@@ -29,9 +29,7 @@ def run_window(paths: Paths) -> int:
     """
     secure_umask()
     if _no_display():
-        print(
-            "Jackdaw needs a display for its window. To serve the port without one, run: jackdaw serve", file=sys.stderr
-        )
+        sys.stderr.write("Jackdaw needs a display for its window. To serve the port without one, run: jackdaw serve\n")
         return EXIT_NOT_AVAILABLE
     paths.create()
     lock = WindowLock(paths.window_lock)
@@ -109,7 +107,7 @@ async def _raise_first(paths: Paths) -> int:
             if time.monotonic() > deadline:
                 break
             await asyncio.sleep(0.1)
-    print("Jackdaw's window is open already.", file=sys.stderr)
+    sys.stderr.write("Jackdaw's window is open already.\n")
     return 0
 
 

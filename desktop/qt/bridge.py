@@ -1,8 +1,8 @@
 """The client thread: one asyncio loop that talks to the service, and signals that bring its answers to the widgets.
 
-Nothing here waits on the main thread except `close()`. Answers arrive through one queued signal in the order in which they
-were made; an answer whose owner is gone, or whose `Call` was cancelled, is dropped. pydantic and httpx are imported
-in the client thread, after the first paint.
+Nothing here waits on the main thread except `close()`. Answers arrive through one queued signal in the order in which
+they were made; an answer whose owner is gone, or whose `Call` was cancelled, is dropped. pydantic and httpx are
+imported in the client thread, after the first paint.
 """
 
 from __future__ import annotations
@@ -311,12 +311,11 @@ def explain(error: BaseException) -> Failure:
     """Any error as something to show. Errors of ours bring their sentence; the rest is a bug and is logged as one."""
     message = getattr(error, "message", "")
     if message:
-        return Failure(
-            kind=getattr(error, "kind", "error"),
-            message=message,
-            hint=getattr(error, "hint", ""),
-            details=dict(getattr(error, "details", {}) or {}),
-        )
+        details = dict(getattr(error, "details", {}) or {})
+        first, _, more = str(message).partition("\n")
+        if more:  # output of a program: the first line is said, the rest can be looked at
+            details["output"] = str(message)
+        return Failure(getattr(error, "kind", "error"), first, getattr(error, "hint", ""), details)
     if isinstance(error, TimeoutError):
         return Failure(
             "unreachable", "Jackdaw's service does not answer.", "It is started again; try once more in a moment."

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QElapsedTimer, QObject, Signal
 
 from desktop.qt.branches import Shown, last_of, shown_branch, sibling_head
 from desktop.qt.bridge import Bridge, Call, Failure
@@ -17,6 +17,9 @@ from desktop.qt.bridge import Bridge, Call, Failure
 if TYPE_CHECKING:
     from desktop.client import AskEvent, AskState, Client
     from desktop.wire import Chat, Message
+
+# The service tells everybody of a change, also whoever asked for it; so long after asking it is taken for ours.
+OWN_CHANGE_MS = 2000
 
 
 @dataclass(slots=True)
@@ -31,7 +34,7 @@ class ChatWishes:
 class Conversation(QObject):
     """A chat, or with an empty `chat_id` one that begins with its first message.
 
-    `began(user, answer)`, `delta(content, reasoning)`, `waiting(AskState)` and `ended(answer)` tell how an answer comes;
+    `began(user, answer)`, `delta(content, reasoning)`, `waiting(AskState)`, `ended(answer)` tell how an answer comes;
     `failed(Failure, draft)` gives the words back when the service did not take them.
     """
 
@@ -62,6 +65,8 @@ class Conversation(QObject):
         self._asking: Call | None = None
         self._opening: Call | None = None
         self._sent = ""
+        self._patched = QElapsedTimer()
+        self._answered_elsewhere = False
 
     @property
     def busy(self) -> bool:
@@ -97,8 +102,12 @@ class Conversation(QObject):
 
         def done(chat: Chat) -> None:
             self._opening = None
-            if not self.busy:
-                self._take(chat)
+            if self.busy:
+                return
+            # What is in view already must not jump because it was asked for once more.
+            same = self.chat is not None and chat.messages == self.messages and chat.head_id == self.head_id
+            self._take(chat)
+            if not same:
                 self.opened.emit()
 
         def failed(failure: Failure) -> None:
@@ -107,6 +116,16 @@ class Conversation(QObject):
 
         chat_id = self.chat_id
         self._opening = self._bridge.call(lambda client: client.chat(chat_id), done, failed, owner=self)
+
+    def heard(self, action: str) -> None:
+        """The service told of a change; read the chat again unless the change was ours."""
+        if action == "answering" and not self.busy:
+            self._answered_elsewhere = True
+        elif action == "answered" and self._answered_elsewhere:
+            self._answered_elsewhere = False
+            self.open()
+        elif action == "changed" and (not self._patched.isValid() or self._patched.elapsed() > OWN_CHANGE_MS):
+            self.open()
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -266,6 +285,7 @@ class Conversation(QObject):
             self.changed.emit()
             return
         chat_id = self.chat_id
+        self._patched.start()
         if self.chat is not None:
             self._show_early(changes)
 

@@ -54,7 +54,7 @@ class Faults(QObject):
             return
         text = "".join(traceback.format_exception(kind, error, where))
         log.error("unhandled: %s", text)
-        print(text, file=sys.stderr)
+        sys.stderr.write(text)
         self.seen.emit(
             f"Something went wrong inside Jackdaw: {kind.__name__}. Your chats are safe in the service.", text
         )

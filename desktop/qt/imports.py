@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QMimeData, QObject, Signal
+from PySide6.QtCore import QObject, Signal
 
 from desktop.qt.bridge import Bridge, Failure
 from desktop.qt.store import Store
@@ -18,7 +18,7 @@ MAX_FILES = 50  # a folder dragged by mistake must not start thousands of jobs
 
 
 class Imports(QObject):
-    """Starts import jobs. `progress(Job)`, then `finished(Job)` once, or `refused(path, Failure)` when none was started."""
+    """Starts import jobs. `progress(Job)`, then `finished(Job)` once; `refused(path, Failure)` when none began."""
 
     progress = Signal(object)
     finished = Signal(object)
@@ -69,9 +69,3 @@ class Imports(QObject):
             self.finished.emit(job)
         else:
             self.progress.emit(job)
-
-
-def gguf_files(mime: QMimeData) -> list[Path]:
-    """Local files among dropped things that may be models. Any file is taken: its content decides, and is refused in words."""
-    paths = [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
-    return [path for path in paths if path.suffix.lower() == ".gguf"] or paths

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from desktop.qt.bridge import Bridge, Failure, Link
+from desktop.qt.bridge import Bridge, Link
 
 if TYPE_CHECKING:
-    from desktop.client import Client
     from desktop.wire import ChatSummary, Event, Job, Model, Status
 
 SETTLE_MS = 120  # several events of one change lead to one question
@@ -25,7 +24,7 @@ class Store(QObject):
     models_changed = Signal()
     model_changed = Signal(str)  # id; progress of one model
     chats_changed = Signal()
-    chat_changed = Signal(str)  # id; somebody else may have changed it
+    chat_changed = Signal(str, str)  # id, action: created, changed, deleted, restored, answering, answered
     job_changed = Signal(object)  # Job
     settings_changed = Signal()
     raise_asked = Signal()
@@ -126,8 +125,7 @@ class Store(QObject):
                 self._timers["models"].start()
             case "chat":
                 self._timers["chats"].start()
-                if chat_id := event.data.get("id"):
-                    self.chat_changed.emit(str(chat_id))
+                self.chat_changed.emit(str(event.data.get("id", "")), str(event.data.get("action", "")))
             case "port":
                 self._timers["status"].start()
             case "settings":

@@ -28,6 +28,9 @@ class WindowState:
     inspector_tab: str = "parameters"
     chat_id: str = ""
     model_id: str = ""
+    # A copy of the setting, so that the first paint has the right colours before the service answers.
+    theme: str = "system"
+    zoom: int = 100
 
 
 def load_window_state(path: Path) -> WindowState:
@@ -61,6 +64,6 @@ def save_window_state(path: Path, state: WindowState) -> None:
 
 
 def _fits(value: Any, default: Any) -> bool:
-    if default is None or isinstance(default, int) and not isinstance(default, bool):
+    if default is None or (isinstance(default, int) and not isinstance(default, bool)):
         return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 100_000
     return isinstance(value, type(default))

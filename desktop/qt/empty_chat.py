@@ -1,0 +1,84 @@
+"""What stands in a chat without messages: the first steps without a model, or that one may begin."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from desktop.qt.components.button import IconButton
+from desktop.qt.components.drop import DropZone
+from desktop.qt.components.label import Label
+from desktop.qt.components.states import Skeleton
+from desktop.qt.rail import Mark
+from desktop.qt.surface import column, row
+from desktop.qt.theme import Theme
+
+COMMAND = "jackdaw models import FILE"
+STATES = ("loading", "no_model", "ready")
+
+
+class EmptyChat(QStackedWidget):
+    """`show_state` with one of STATES. `dropped(paths)` and `choose_asked` are the ways to a first model."""
+
+    dropped = Signal(list)
+    choose_asked = Signal()
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self._theme = theme
+        self.addWidget(Skeleton(theme, rows=8))
+        self.addWidget(self._first_run())
+        self.headline = Label(theme, "What are you working on?", "heading")
+        self.note = Label(theme, "", "ui", "text2", wrap=True)
+        self.addWidget(self._ready())
+
+    @property
+    def state(self) -> str:
+        return STATES[self.currentIndex()]
+
+    def show_state(self, state: str, note: str = "") -> None:
+        """`note` stands below the headline when one may begin: which model will answer."""
+        self.note.setText(note)
+        self.setCurrentIndex(STATES.index(state))
+
+    def _ready(self) -> QWidget:
+        page = QWidget()
+        layout = column(page, margins=(24, 24, 24, 24), gap=10)
+        layout.addStretch(2)
+        layout.addWidget(Mark(self._theme, 44), 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addWidget(self.headline, 0, Qt.AlignmentFlag.AlignHCenter)
+        self.note.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        layout.addWidget(self.note)
+        layout.addStretch(3)
+        return page
+
+    def _first_run(self) -> QWidget:
+        page = QWidget()
+        layout = column(page, margins=(24, 24, 24, 24), gap=12)
+        layout.addStretch(2)
+        layout.addWidget(Mark(self._theme, 44), 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addWidget(Label(self._theme, "Jackdaw needs a model", "heading"), 0, Qt.AlignmentFlag.AlignHCenter)
+        words = "Give it a GGUF file that is on this computer already. It is used where it lies, nothing is copied."
+        text = Label(self._theme, words, "ui", "text2", wrap=True)
+        text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        layout.addWidget(text)
+        zone = DropZone(self._theme, "Drop a GGUF file here", "or anywhere in this window", action="Choose a file…")
+        zone.dropped.connect(self.dropped)
+        zone.choose_clicked.connect(self.choose_asked)
+        layout.addWidget(zone)
+        layout.addWidget(self._command_line(), 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addStretch(3)
+        return page
+
+    def _command_line(self) -> QWidget:
+        line = QWidget()
+        layout = row(line, gap=8)
+        layout.addWidget(Label(self._theme, "From a terminal:", "small", "text3"))
+        command = Label(self._theme, COMMAND, "small", "text2", mono=True)
+        command.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        layout.addWidget(command)
+        copy = IconButton(self._theme, "copy", "Copy the command", size=24, icon_size=14)
+        copy.clicked.connect(lambda: QGuiApplication.clipboard().setText(COMMAND))
+        layout.addWidget(copy)
+        return line

@@ -1,0 +1,74 @@
+"""The inspector beside a chat: parameters, the numbers of the last answer, and the speed of writing below."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from desktop.qt.components.gauges import Sparkline
+from desktop.qt.components.label import Label
+from desktop.qt.components.segmented import Tabs
+from desktop.qt.details_tab import DetailsTab
+from desktop.qt.parameters_tab import ParametersTab
+from desktop.qt.surface import Line, Pane, column, row
+from desktop.qt.theme import Theme
+from desktop.qt.tokens import INSPECTOR
+
+TABS = ("parameters", "answer")
+
+
+class Inspector(Pane):
+    """`tab_changed(name)` when another tab is chosen; names are those of TABS."""
+
+    tab_changed = Signal(str)
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__(theme, "bg_list", ("left",))
+        self.setAccessibleName("Inspector")
+        self.tabs = Tabs(theme, "Inspector", ["Parameters", "Answer"])
+        self.parameters = ParametersTab(theme)
+        self.details = DetailsTab(theme)
+        self._speed = Label(theme, "–", "label")
+        self.sparkline = Sparkline(theme, "Tokens per second")
+        self._pages = QStackedWidget()
+        self._pages.addWidget(self.parameters)
+        self._pages.addWidget(self.details)
+        self._lay_out()
+        self.tabs.changed.connect(self._pages.setCurrentIndex)
+        self.tabs.changed.connect(lambda index: self.tab_changed.emit(TABS[index]))
+
+    def show_tab(self, name: str) -> None:
+        """Show a tab by name; an unknown one is left as it is (an old state file may name it)."""
+        if name in TABS:
+            self.tabs.set_index(TABS.index(name))
+
+    def add_speed(self, tokens_per_s: float | None) -> None:
+        """Take a measurement of the writing speed, None while nothing is written."""
+        if tokens_per_s is None:
+            self._speed.setText("–")
+            return
+        self._speed.setText(f"{tokens_per_s:.1f}")
+        self.sparkline.add(tokens_per_s)
+
+    def first_focus(self) -> QWidget:
+        return self.parameters.system_prompt if self._pages.currentIndex() == 0 else self.tabs
+
+    def _lay_out(self) -> None:
+        layout = column(self, margins=(1, 0, 0, 0))
+        head = row(margins=(14, 12, 14, 12))
+        head.addWidget(self.tabs, 1)
+        layout.addLayout(head)
+        layout.addWidget(self._pages, 1)
+        layout.addWidget(Line(self.theme))
+        foot = column(margins=(14, 8, 14, 10), gap=4)
+        words = row()
+        words.addWidget(Label(self.theme, "Tokens per second", "small", "text2"), 1)
+        words.addWidget(self._speed)
+        foot.addLayout(words)
+        foot.addWidget(self.sparkline)
+        layout.addLayout(foot)
+        self.theme.changed.connect(self._resized)
+        self._resized()
+
+    def _resized(self) -> None:
+        self.setFixedWidth(self.theme.px(INSPECTOR))

@@ -1,0 +1,376 @@
+"""The main window: pages between rail and status bar, and everything that belongs to the window as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QRect, QRectF, Qt, QTimer
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon, QPainter, QPixmap
+from PySide6.QtWidgets import QApplication, QFileDialog, QStackedWidget, QWidget
+
+from desktop.paths import Paths
+from desktop.qt.bridge import Bridge, Failure
+from desktop.qt.chat_page import ChatPage
+from desktop.qt.commands import Commands
+from desktop.qt.components.command_palette import CommandPalette
+from desktop.qt.components.dialog import Dialog
+from desktop.qt.components.drop import DropOverlay
+from desktop.qt.components.toast import ToastHost
+from desktop.qt.engine_popover import EnginePopover
+from desktop.qt.imports import Imports
+from desktop.qt.model_actions import ModelActions
+from desktop.qt.model_picker import ModelPicker
+from desktop.qt.model_words import title_of
+from desktop.qt.models_page import ModelsPage
+from desktop.qt.palette_rows import PaletteSource
+from desktop.qt.rail import Rail, paint_mark
+from desktop.qt.settings_panel import SettingsPanel
+from desktop.qt.shortcuts_panel import ShortcutsPanel
+from desktop.qt.status_bar import StatusBar
+from desktop.qt.store import Store
+from desktop.qt.surface import Pane, column, row
+from desktop.qt.theme import Theme
+from desktop.qt.tray import Tray
+from desktop.qt.window_commands import window_commands
+from desktop.qt.window_state import WindowState, load_window_state, save_window_state
+
+if TYPE_CHECKING:
+    from desktop.client import Client
+    from desktop.wire import Job, RemovedModel
+
+MINIMUM = (960, 600)
+LastRequest = Callable[["Client"], Coroutine[Any, Any, object]]
+
+
+class MainWindow(Pane):
+    """The window of one data folder. `show_first()` shows it, then begins to connect; `quit()` ends the program."""
+
+    def __init__(self, theme: Theme, bridge: Bridge, paths: Paths) -> None:
+        super().__init__(theme, "bg_surface")
+        self._bridge = bridge
+        self._paths = paths
+        self.state = load_window_state(paths.window_state)
+        self._quitting = False
+        self._restored_chat = False
+        self.setWindowTitle("Jackdaw")
+        self.setMinimumSize(*MINIMUM)
+        self.setWindowIcon(window_icon(theme))
+        _use_look(theme, self.state)
+        self.store = Store(bridge, self)
+        self.actions_of_models = ModelActions(bridge, self.store)
+        self.imports = Imports(bridge, self.store)
+        self.toasts = ToastHost(theme, self)
+        self.commands = Commands(self)
+        self._make_parts()
+        self._lay_out()
+        self.commands.add(*window_commands(self))
+        self._connect()
+        self._restore()
+
+    # -- start and end -----------------------------------------------------------------------------------------------
+
+    def show_first(self) -> None:
+        """Show the window; the service is looked for once it has been painted."""
+        if self.state.maximized:
+            self.showMaximized()
+        else:
+            self.show()
+        QTimer.singleShot(0, self, self._bridge.start)
+
+    @property
+    def keep_serving(self) -> bool:
+        return bool(self.store.settings.get("keep_serving", False))
+
+    def last_request(self) -> LastRequest | None:
+        """What is to be said to the service when the program ends: to stop, unless it is to go on serving."""
+        if self.keep_serving or not self.store.settings:
+            return None
+        return lambda client: client.stop()
+
+    def quit(self) -> None:
+        """End the program; the service goes on only when it is to keep serving."""
+        self._quitting = True
+        self._save_state()
+        self.tray.hide()
+        self.hide()
+        QApplication.exit(0)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if not self._quitting and self.keep_serving and self.tray.available:
+            self._save_state()
+            self.hide()
+            event.ignore()
+            return
+        event.accept()
+        if not self._quitting:
+            self.quit()
+
+    def come_to_front(self) -> None:
+        """Show and raise the window, also from the tray."""
+        self.setWindowState(self.windowState() & ~Qt.WindowState.WindowMinimized)
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def _save_state(self) -> None:
+        state, chat = self.state, self.chat
+        place = self.normalGeometry() if self.isMaximized() else self.geometry()
+        state.x, state.y, state.width, state.height = place.x(), place.y(), place.width(), place.height()
+        state.maximized = self.isMaximized()
+        state.list_open, state.inspector_open = chat.list_wanted, chat.inspector_wanted
+        state.chat_id, state.model_id = chat.conversation.chat_id, chat.last_model
+        state.theme, state.zoom = self.theme.mode, self.theme.zoom
+        chat.inspector.parameters.save()
+        save_window_state(self._paths.window_state, state)
+
+    def _restore(self) -> None:
+        state = self.state
+        self.resize(max(MINIMUM[0], state.width), max(MINIMUM[1], state.height))
+        if state.x is not None and state.y is not None and _on_a_screen(QRect(state.x, state.y, state.width, 60)):
+            self.move(state.x, state.y)
+        self.chat.list_wanted, self.chat.inspector_wanted = state.list_open, state.inspector_open
+        self.chat.last_model = state.model_id
+        self.chat.inspector.show_tab(state.inspector_tab)
+        self.chat.fold_for(self.width())
+        self.show_page("chat")
+
+    def _chats_came(self) -> None:
+        """Once, when the chats are known: go back to the one that was open when the window was closed."""
+        if self._restored_chat:
+            return
+        self._restored_chat = True
+        wanted = self.state.chat_id
+        untouched = not self.chat.conversation.chat_id and not self.chat.column.composer.text
+        if wanted and untouched and any(chat.id == wanted for chat in self.store.chats):
+            self.chat.open_chat(wanted)
+
+    # -- pages and panels --------------------------------------------------------------------------------------------
+
+    def show_page(self, page_id: str) -> None:
+        self.rail.show_page(page_id)
+        self.pages.setCurrentWidget(self.chat if page_id == "chat" else self.models)
+        if page_id == "chat":
+            self.chat.column.composer.focus()
+        else:
+            self.models.first_focus().setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def new_chat(self) -> None:
+        self.show_page("chat")
+        self.chat.new_chat()
+
+    def open_chat(self, chat_id: str) -> None:
+        self.show_page("chat")
+        self.chat.open_chat(chat_id)
+
+    def find_chat(self) -> None:
+        """Go to the search over all chats."""
+        self.show_page("chat")
+        self.chat.find_chat()
+
+    def open_picker(self) -> None:
+        self.show_page("chat")
+        self.picker.show_at(self.chat.column.header.pill, self.chat.conversation.model)
+
+    def open_palette(self) -> None:
+        self.palette_panel.open(self._palette_source.rows)
+
+    def next_area(self, step: int = 1) -> None:
+        """F6: move the focus to the next area of the window."""
+        areas = [self.rail.first_focus()]
+        areas += self.chat.areas() if self.pages.currentWidget() is self.chat else [self.models.first_focus()]
+        areas.append(self.status_bar.engine)
+        focused = QApplication.focusWidget()
+        here = next((i for i, area in enumerate(areas) if _same_area(area, focused)), -1)
+        areas[(here + step) % len(areas)].setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def choose_file(self) -> None:
+        """Ask for GGUF files; the dialog does not block the window."""
+        dialog = QFileDialog(self, "Add a model", str(Path.home()), "GGUF models (*.gguf);;All files (*)")
+        dialog.setFileMode(QFileDialog.FileMode.ExistingFiles)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.filesSelected.connect(lambda names: self.import_files([Path(name) for name in names]))
+        dialog.open()
+
+    def import_files(self, paths: list[Path]) -> None:
+        self.imports.start(paths)
+
+    def show_fault(self, sentence: str, trace: str) -> None:
+        """A bug of ours: said once, with the traceback to copy."""
+        self.toasts.show_toast(
+            sentence, undo=lambda: QGuiApplication.clipboard().setText(trace), action="Copy the details"
+        )
+
+    # -- what is heard -----------------------------------------------------------------------------------------------
+
+    def _settings_came(self) -> None:
+        mode = self.store.settings.get("theme", "system")
+        if mode in ("system", "light", "dark"):
+            self.theme.set_mode(mode)
+        self._show_tray_state()
+
+    def _show_tray_state(self) -> None:
+        status = self.store.status
+        text = f"port {status.port.number}" if status is not None and status.port.open else "starting"
+        self.tray.show_state(text, self.keep_serving)
+
+    def _import_moved(self, _job: Job) -> None:
+        self.rail.set_dot("models", True)
+
+    def _import_ended(self, job: Job) -> None:
+        self.rail.set_dot("models", bool(self.imports.running))
+        name = Path(self.imports.file_of(job.id)).name
+        if job.state == "failed":
+            hint = f" {job.hint}" if job.hint else ""
+            self.toasts.show_toast(f"{name} was not added: {job.error}{hint}")
+        elif job.state == "done":
+            self._offer(str(((job.result or {}).get("model") or {}).get("id", "")), name)
+
+    def _offer(self, model_id: str, name: str) -> None:
+        """The first model is taken for the empty chat by itself; a further one is offered."""
+        self.store.ask_models()
+        chat = self.chat.conversation
+        if not chat.chat_id and not chat.model:
+            self.chat.take_model(model_id)
+            self.show_page("chat")
+            self.toasts.show_toast(f"{name} is ready to chat with.")
+        else:
+            self.toasts.show_toast(
+                f"{name} was added.", undo=lambda: self._chat_with(model_id), action="Use in this chat"
+            )
+
+    def _import_refused(self, path: str, failure: Failure) -> None:
+        self.toasts.show_toast(f"{Path(path).name} was not added: {failure.message}")
+
+    def _chat_with(self, model_id: str) -> None:
+        self.show_page("chat")
+        self.chat.take_model(model_id)
+
+    def _ask_to_remove(self, model_id: str) -> None:
+        model = self.store.models.get(model_id)
+        if model is None:
+            return
+        ours = self._paths.models in Path(model.path).parents
+        text = (
+            "The file in Jackdaw's own folder is deleted from the disk." if ours else f"The file stays at {model.path}."
+        )
+        dialog = Dialog(self.theme, f"Remove {title_of(model)} from the library?", text, self)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.add_cancel()
+        dialog.add_accept("Delete file" if ours else "Remove", "danger")
+        dialog.accepted.connect(lambda: self.actions_of_models.remove(model_id))
+        dialog.open()
+
+    def _removed(self, removed: RemovedModel) -> None:
+        if removed.file_deleted:
+            self.toasts.show_toast(f"{Path(removed.path).name} was deleted.")
+            return
+        path = Path(removed.path)
+        self.toasts.show_toast(f"{path.name} left the library.", undo=lambda: self.import_files([path]))
+
+    # -- building ----------------------------------------------------------------------------------------------------
+
+    def _make_parts(self) -> None:
+        theme, bridge, store = self.theme, self._bridge, self.store
+        self.rail = Rail(theme)
+        self.rail.add_page("chat", "message-square", "Chat", "Ctrl+1")
+        self.rail.add_page("models", "box", "Models", "Ctrl+2")
+        self.pages = QStackedWidget()
+        self.chat = ChatPage(theme, bridge, store, self.actions_of_models, self.toasts)
+        self.models = ModelsPage(theme, store, self.actions_of_models, self.imports)
+        self.pages.addWidget(self.chat)
+        self.pages.addWidget(self.models)
+        self.status_bar = StatusBar(theme, bridge, store)
+        self.picker = ModelPicker(theme, self, store, self.actions_of_models)
+        self.engine_panel = EnginePopover(theme, self, bridge, store)
+        self.settings_panel = SettingsPanel(theme, self, bridge, store)
+        self.palette_panel = CommandPalette(theme, self)
+        self._palette_source = PaletteSource(self.commands, store)
+        self.drop_cover = DropOverlay(theme, self, "Drop to add the model")
+        self.tray = Tray(self.windowIcon(), self)
+        self.tray.show()
+
+    def _lay_out(self) -> None:
+        layout = column(self)
+        middle = row()
+        middle.addWidget(self.rail)
+        middle.addWidget(self.pages, 1)
+        layout.addLayout(middle, 1)
+        layout.addWidget(self.status_bar)
+        for earlier, later in ((self.rail, self.pages), (self.pages, self.status_bar)):
+            QWidget.setTabOrder(earlier, later)
+
+    def show_keys(self) -> None:
+        """All keys at a glance; made when it is first asked for."""
+        if self.findChild(ShortcutsPanel) is None:
+            ShortcutsPanel(self.theme, self, self.commands)
+        panel = self.findChild(ShortcutsPanel)
+        assert isinstance(panel, ShortcutsPanel)
+        panel.show_keys()
+
+    def _connect(self) -> None:
+        self.rail.page_asked.connect(self.show_page)
+        self.rail.settings_asked.connect(self.settings_panel.show_settings)
+        self.status_bar.engine_asked.connect(lambda: self.engine_panel.show_at(self.status_bar.engine))
+        self.status_bar.port_asked.connect(lambda: self.settings_panel.show_settings(about_keys=True))
+        self.chat.model_asked.connect(lambda _anchor: self.open_picker())
+        self.chat.column.empty.dropped.connect(self.import_files)
+        self.chat.column.empty.choose_asked.connect(self.choose_file)
+        self.picker.chosen.connect(self.chat.take_model)
+        self.picker.manage_asked.connect(lambda: self.show_page("models"))
+        self.picker.choose_file_asked.connect(self.choose_file)
+        self.models.chosen.connect(self._chat_with)
+        self.models.choose_file_asked.connect(self.choose_file)
+        self.models.remove_asked.connect(self._ask_to_remove)
+        self.actions_of_models.removed.connect(self._removed)
+        self.imports.progress.connect(self._import_moved)
+        self.imports.finished.connect(self._import_ended)
+        self.imports.refused.connect(self._import_refused)
+        self.drop_cover.dropped.connect(self.import_files)
+        self.palette_panel.chosen.connect(self._palette_chosen)
+        self.store.chats_changed.connect(self._chats_came)
+        self.store.settings_changed.connect(self._settings_came)
+        self.store.status_changed.connect(self._show_tray_state)
+        self.store.raise_asked.connect(self.come_to_front)
+        self.tray.open_asked.connect(self.come_to_front)
+        self.tray.quit_asked.connect(self.quit)
+        self.tray.keep_serving_changed.connect(lambda on: self.store.change_settings({"keep_serving": on}))
+
+    def _palette_chosen(self, row_id: str) -> None:
+        kind, _, name = row_id.partition(":")
+        if kind == "chat":
+            self.open_chat(name)
+        else:
+            self.commands.run(name)
+
+
+def window_icon(theme: Theme) -> QIcon:
+    """The program's icon, drawn at the sizes that title bars and trays ask for."""
+    icon = QIcon()
+    for side in (16, 22, 32, 48, 64, 128):
+        pixmap = QPixmap(side, side)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(pixmap)
+        paint_mark(painter, QRectF(0, 0, side, side), theme)
+        painter.end()
+        icon.addPixmap(pixmap)
+    return icon
+
+
+def _use_look(theme: Theme, state: WindowState) -> None:
+    if state.theme in ("system", "light", "dark"):
+        theme.set_mode(state.theme)  # type: ignore[arg-type]
+    theme.set_zoom(state.zoom)
+
+
+def _on_a_screen(place: QRect) -> bool:
+    """Whether the title bar would be somewhere the user can reach it: screens come and go."""
+    return any(screen.availableGeometry().intersects(place) for screen in QGuiApplication.screens())
+
+
+def _same_area(area: QWidget, focused: QWidget | None) -> bool:
+    if focused is None:
+        return False
+    holder = area.parentWidget()
+    return area is focused or (holder is not None and not holder.isWindow() and holder.isAncestorOf(focused))

@@ -1,0 +1,115 @@
+"""The status bar: engine, model, memory, processor, speed, port, and that everything stays on this computer."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+
+from desktop.qt.bridge import Bridge, Link
+from desktop.qt.components.status import Meter, StatusItem
+from desktop.qt.figures import of_bytes, per_second
+from desktop.qt.model_words import title_of
+from desktop.qt.store import Store
+from desktop.qt.surface import Pane, row
+from desktop.qt.theme import Theme
+from desktop.qt.tokens import STATUS_BAR
+
+
+class StatusBar(Pane):
+    """Follows the store and the link; `engine_asked` when the engine's state is pressed, `port_asked` for the port."""
+
+    engine_asked = Signal()
+    port_asked = Signal()
+
+    def __init__(self, theme: Theme, bridge: Bridge, store: Store) -> None:
+        super().__init__(theme, "bg_app", ("top",))
+        self.setAccessibleName("Status")
+        self._bridge = bridge
+        self._store = store
+        self.engine = StatusItem(theme, "Engine", dot="warning", token="text", pressable=True)
+        self.model = StatusItem(theme, "Model")
+        self.ram = Meter(theme, "RAM")
+        self.cpu = Meter(theme, "CPU")
+        self.speed = StatusItem(theme, "Speed")
+        self.port = StatusItem(theme, "Port", icon="plug", pressable=True)
+        self.local = StatusItem(theme, "Privacy", icon="lock", token="accent")
+        self.local.set_words("Local only", tooltip="Models run on this computer. Jackdaw sends nothing anywhere.")
+        self._lay_out()
+        self.engine.clicked.connect(self.engine_asked)
+        self.port.clicked.connect(self.port_asked)
+        store.status_changed.connect(self.refresh)
+        store.models_changed.connect(self.refresh)
+        store.model_changed.connect(lambda _id: self.refresh())
+        bridge.link_changed.connect(lambda _link: self.refresh())
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what the store and the link say now."""
+        words, token = engine_words(self._bridge.link, self._store)
+        self.engine.set_words(words, dot=token, tooltip="Show the engine's state, checks and log")
+        status = self._store.status
+        online = status is not None and self._bridge.link.phase == "online"
+        for item in (self.ram, self.cpu, self.port):
+            item.setVisible(online)
+        self._show_model()
+        if status is None or not online:
+            self._set(self.speed, "")
+            return
+        memory = status.memory
+        used = memory.total_bytes - memory.available_bytes
+        engine = f"Models use {of_bytes(memory.engine_bytes, memory.total_bytes)} of it."
+        self.ram.set_share(used / max(1, memory.total_bytes), of_bytes(used, memory.total_bytes), engine)
+        threads = "1 thread" if status.cpu.threads == 1 else f"{status.cpu.threads} threads"
+        self.cpu.set_share(status.cpu.percent / 100, threads, f"{status.cpu.percent:.0f} % of {threads}")
+        self._set(self.speed, per_second(status.tokens_per_s))
+        self._show_port()
+
+    def _show_model(self) -> None:
+        loaded = [model for model in self._store.models.values() if model.loaded]
+        texts = [f"{title_of(model)} · {model.quant}" if model.quant else title_of(model) for model in loaded]
+        self._set(self.model, texts[0] if len(texts) == 1 else f"{texts[0]} and {len(texts) - 1} more" if texts else "")
+
+    def _show_port(self) -> None:
+        assert self._store.status is not None
+        port = self._store.status.port
+        if port.open:
+            clients = "1 client" if port.clients == 1 else f"{port.clients} clients"
+            tooltip = "Programs on this computer reach the models here. Shows their keys"
+            self.port.set_words(f"Port {port.number}, {clients}", token="text2", icon="plug", tooltip=tooltip)
+        else:
+            closed = f"Port {port.number} is closed"
+            self.port.set_words(closed, token="danger", icon="triangle-alert", tooltip=port.problem)
+
+    def _set(self, item: StatusItem, words: str) -> None:
+        item.set_words(words)
+        item.setVisible(bool(words))
+
+    def _lay_out(self) -> None:
+        layout = row(self, margins=(8, 1, 8, 0), gap=8)
+        for item in (self.engine, self.model, self.ram, self.cpu, self.speed, self.port):
+            layout.addWidget(item)
+        layout.addStretch(1)
+        layout.addWidget(self.local)
+        self.theme.changed.connect(self._resized)
+        self._resized()
+
+    def _resized(self) -> None:
+        self.setFixedHeight(self.theme.px(STATUS_BAR))
+
+
+def engine_words(link: Link, store: Store) -> tuple[str, str]:
+    """The state of service and engine in two or three words, and its colour token."""
+    status = store.status
+    if link.phase in ("starting", "lost", "failed"):
+        words = {"starting": "Starting", "lost": "Reconnecting", "failed": "Service not reachable"}[link.phase]
+        return words, "danger" if link.phase == "failed" else "warning"
+    if status is None:
+        return "Starting", "warning"
+    loading = [model for model in store.models.values() if model.state in ("loading", "queued")]
+    if loading:
+        fraction = loading[0].load_fraction
+        return f"Loading {title_of(loading[0])}" + (f" {fraction:.0%}" if fraction is not None else ""), "warning"
+    if not status.engine.build:
+        return "No engine", "danger"
+    if not status.engine.proven:
+        return "Engine not proven", "warning"
+    return "Engine ready", "success"

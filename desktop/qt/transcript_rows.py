@@ -1,0 +1,83 @@
+"""Messages of a conversation as the transcript wants them, and the answer being written passed on to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from desktop.qt.branches import Shown
+from desktop.qt.conversation import Conversation
+from desktop.qt.transcript.view import TranscriptMessage, TranscriptView
+
+if TYPE_CHECKING:
+    from desktop.wire import Message
+
+
+class TranscriptRows:
+    """Keeps one transcript in step with the conversation in view."""
+
+    def __init__(self, view: TranscriptView) -> None:
+        self._view = view
+        self._ids: list[str] = []
+
+    def show_conversation(self, conversation: Conversation) -> None:
+        """Show the branch in view; an answer that is being written appears with what is there so far."""
+        branch = conversation.branch()
+        rows = [as_row(shown) for shown in branch]
+        answer = conversation.answer
+        live = answer is not None and bool(rows) and rows[-1].id == answer.id
+        if live:
+            text, thought = "".join(conversation.answer_text), "".join(conversation.answer_reasoning)
+            begun = replace(rows.pop(), content="", reasoning="", state="streaming")
+            self._view.set_messages(rows)
+            self._view.begin_answer(begun)
+            self.feed(begun.id, text, thought)
+        else:
+            self._view.set_messages(rows)
+        self._ids = [shown.message.id for shown in branch]
+
+    def begin(self, conversation: Conversation, user: Message | None, answer: Message) -> None:
+        """The answer begins: append what is new, or show the whole branch when it turned off elsewhere."""
+        branch = conversation.branch()
+        new = ([user.id] if user is not None else []) + [answer.id]
+        ids = [shown.message.id for shown in branch]
+        if ids != self._ids + new:
+            self.show_conversation(conversation)
+            return
+        if user is not None:
+            self._view.append_message(as_row(branch[-2]))
+        self._view.begin_answer(as_row(branch[-1]))
+        self._ids = ids
+
+    def feed(self, answer_id: str, content: str, reasoning: str) -> None:
+        if reasoning:
+            self._view.feed_reasoning(answer_id, reasoning)
+        if content:
+            self._view.feed(answer_id, content)
+
+    def finish(self, conversation: Conversation, answer: Message) -> None:
+        """The answer as it is stored takes the place of what was fed."""
+        shown = next((s for s in conversation.branch() if s.message.id == answer.id), None)
+        if shown is not None:
+            self._view.finish(as_row(shown))
+
+
+def as_row(shown: Shown) -> TranscriptMessage:
+    """A message of the wire as a row of the transcript."""
+    message, usage = shown.message, shown.message.usage
+    return TranscriptMessage(
+        id=message.id,
+        role=message.role,
+        content=message.content,
+        reasoning=message.reasoning,
+        state=message.state,
+        model=message.model,
+        created_at=message.created_at,
+        tokens_per_s=usage.tokens_per_s if usage else None,
+        completion_tokens=usage.completion_tokens if usage else 0,
+        first_token_ms=usage.first_token_ms if usage else None,
+        error=message.error,
+        hint=message.hint,
+        branch_index=shown.index,
+        branch_count=shown.count,
+    )

@@ -1,0 +1,147 @@
+"""The window's commands and their keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QGuiApplication
+
+from desktop.qt.branches import last_of
+from desktop.qt.code_blocks import last_code_block
+from desktop.qt.commands import Command
+
+if TYPE_CHECKING:
+    from desktop.qt.shell import MainWindow
+
+
+def window_commands(window: MainWindow) -> list[Command]:
+    """All commands of the window; those without `run` are handled where the focus is and listed for F1."""
+    return [*_of_window(window), *_of_chat(window), *_of_reading(window), *_of_view(window)]
+
+
+def _of_window(window: MainWindow) -> list[Command]:
+    return [
+        Command("palette", "Commands and chats", "Window", window.open_palette, ("Ctrl+K",), in_palette=False),
+        Command("page-chat", "Go to Chat", "Window", lambda: window.show_page("chat"), ("Ctrl+1",), "message-square"),
+        Command("page-models", "Go to Models", "Window", lambda: window.show_page("models"), ("Ctrl+2",), "box"),
+        Command("add-model", "Add a model from a file…", "Window", window.choose_file, icon="folder-plus"),
+        Command("settings", "Settings", "Window", window.settings_panel.show_settings, ("Ctrl+,",), "settings"),
+        Command(
+            "keys",
+            "Keys for other programs",
+            "Window",
+            lambda: window.settings_panel.show_settings(about_keys=True),
+            icon="key-round",
+        ),
+        Command(
+            "engine",
+            "Engine: state, checks and log",
+            "Window",
+            lambda: window.engine_panel.show_at(window.status_bar.engine),
+            icon="cpu",
+        ),
+        Command("shortcuts", "Keys", "Window", window.show_keys, ("F1",), "keyboard"),
+        Command("next-area", "Next area", "Window", lambda: window.next_area(1), ("F6",), in_palette=False),
+        Command("last-area", "Area before", "Window", lambda: window.next_area(-1), ("Shift+F6",), in_palette=False),
+        Command("quit", "Quit", "Window", window.quit, ("Ctrl+Q",), "power"),
+    ]
+
+
+def _of_chat(window: MainWindow) -> list[Command]:
+    chat, column = window.chat, window.chat.column
+
+    def in_chat() -> bool:
+        return bool(chat.conversation.chat_id)
+
+    def can_repeat() -> bool:
+        return not chat.conversation.busy and last_of(chat.conversation.branch(), "user") is not None
+
+    return [
+        Command("new-chat", "New chat", "Chat", window.new_chat, ("Ctrl+N",), "square-pen"),
+        Command("model", "Choose a model", "Chat", window.open_picker, ("Ctrl+M",), "box"),
+        Command("composer", "Write a message", "Chat", lambda: _write(window), ("Ctrl+L",), "pencil"),
+        Command(
+            "again",
+            "Answer again",
+            "Chat",
+            chat.regenerate,
+            ("Ctrl+R",),
+            "refresh-cw",
+            enabled=can_repeat,
+        ),
+        Command("rename", "Rename this chat", "Chat", column.header.edit_title, (), "pencil", enabled=in_chat),
+        Command("copy-chat", "Copy this chat as Markdown", "Chat", chat.copy_conversation, (), "copy", enabled=in_chat),
+        Command(
+            "delete-chat",
+            "Delete this chat",
+            "Chat",
+            lambda: chat.delete(chat.conversation.chat_id, chat.conversation.title),
+            (),
+            "trash-2",
+            enabled=in_chat,
+        ),
+        Command("find", "Find in all chats", "Chat", window.find_chat, ("Ctrl+F",), "search"),
+        Command("send", "Send", "Chat", keys=("Return",)),
+        Command("line", "New line", "Chat", keys=("Shift+Return",)),
+        Command("stop", "Stop the answer, close", "Chat", keys=("Esc",)),
+        Command("edit-last", "Edit the last message (empty field)", "Chat", keys=("Up",)),
+    ]
+
+
+def _of_reading(window: MainWindow) -> list[Command]:
+    return [
+        Command(
+            "copy-code",
+            "Copy the last code block",
+            "Reading",
+            lambda: _copy_code(window),
+            ("Ctrl+Shift+K",),
+            "copy",
+            enabled=lambda: bool(_last_code(window)),
+        ),
+        Command("copy-text", "Copy the selection as text", "Reading", keys=("Ctrl+C",)),
+        Command("copy-markdown", "Copy the selection as Markdown", "Reading", keys=("Ctrl+Shift+C",)),
+        Command("message-up", "Message before", "Reading", keys=("Alt+Up",)),
+        Command("message-down", "Message after", "Reading", keys=("Alt+Down",)),
+        Command("follow", "Follow the end", "Reading", keys=("End",)),
+    ]
+
+
+def _of_view(window: MainWindow) -> list[Command]:
+    theme = window.theme
+    return [
+        Command("list", "Show or hide the chats", "View", window.chat.toggle_list, ("Ctrl+B",), "panel-left"),
+        Command(
+            "inspector", "Show or hide the inspector", "View", window.chat.toggle_inspector, ("Ctrl+I",), "panel-right"
+        ),
+        Command("larger", "Larger", "View", lambda: theme.step_zoom(1), ("Ctrl++", "Ctrl+="), "plus"),
+        Command("smaller", "Smaller", "View", lambda: theme.step_zoom(-1), ("Ctrl+-",), "minus"),
+        Command("zoom-back", "Normal size", "View", lambda: theme.step_zoom(0), ("Ctrl+0",), "search"),
+        Command("light", "Light theme", "View", lambda: _set_theme(window, "light"), icon="sun"),
+        Command("dark", "Dark theme", "View", lambda: _set_theme(window, "dark"), icon="moon"),
+        Command("system", "Theme of the system", "View", lambda: _set_theme(window, "system"), icon="monitor"),
+    ]
+
+
+def _set_theme(window: MainWindow, mode: str) -> None:
+    window.theme.set_mode(mode)  # type: ignore[arg-type]
+    window.store.change_settings({"theme": mode})
+
+
+def _write(window: MainWindow) -> None:
+    window.show_page("chat")
+    window.chat.column.composer.focus()
+
+
+def _last_code(window: MainWindow) -> str:
+    for shown in reversed(window.chat.conversation.branch()):
+        if code := last_code_block(shown.message.content):
+            return code
+    return ""
+
+
+def _copy_code(window: MainWindow) -> None:
+    code = _last_code(window)
+    if code:
+        QGuiApplication.clipboard().setText(code)
+        window.toasts.show_toast("The last code block was copied.")
