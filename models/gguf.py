@@ -17,7 +17,7 @@ from typing import Literal
 from models import gguf_format as form
 from models.errors import BadGguf
 from models.gguf_format import ArrayInfo, TensorInfo
-from models.gguf_scan import Value, scan
+from models.gguf_scan import Refused, Value, scan
 
 __all__ = ["ArrayInfo", "GgufHeader", "Kind", "TensorInfo", "read_header"]
 
@@ -196,16 +196,18 @@ def read_header(path: Path) -> GgufHeader:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise BadGguf(f"{path} cannot be opened: {reason}.", hint="Check the path and its permissions.") from error
-    with os.fdopen(descriptor, "rb", buffering=0) as file:
+    try:
         info = os.fstat(descriptor)
         if not stat.S_ISREG(info.st_mode):
             raise BadGguf(f"{path} is not a regular file.", hint="Choose a .gguf file.")
-        try:
+        with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
             found = scan(file, info.st_size)
-        except BadGguf as error:
-            raise BadGguf(f"{path.name} is refused: {error.message}.", hint=error.hint) from None
-        except OSError as error:
-            raise BadGguf(f"{path} cannot be read: {error.strerror}.", hint="Check the disk it is on.") from error
+    except Refused as error:
+        raise BadGguf(f"{path.name} is refused: {error}.", hint=error.hint) from None
+    except OSError as error:
+        raise BadGguf(f"{path} cannot be read: {error.strerror}.", hint="Check the disk it is on.") from error
+    finally:
+        os.close(descriptor)
     return GgufHeader(
         version=found.version,
         file_bytes=info.st_size,

@@ -11,7 +11,6 @@ import struct
 from typing import BinaryIO, NamedTuple
 
 from models import gguf_format as form
-from models.errors import BadGguf
 from models.gguf_format import ArrayInfo, TensorInfo
 
 WINDOW_BYTES = 256 * 1024
@@ -19,6 +18,14 @@ _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
 
 Value = str | int | float | bool | ArrayInfo
+
+
+class Refused(Exception):
+    """Why the file is refused, as the end of a sentence that begins with its name."""
+
+    def __init__(self, reason: str, *, hint: str = "") -> None:
+        super().__init__(reason)
+        self.hint = hint
 
 
 class Scan(NamedTuple):
@@ -52,12 +59,12 @@ class _Cursor:
         """Step over `count` bytes without reading them."""
         end = self.offset + count
         if end > self.file_bytes:
-            raise BadGguf(
+            raise Refused(
                 f"the file is truncated: {what} ends at byte {end}, the file at byte {self.file_bytes}",
                 hint="Download or copy it again.",
             )
         if end > form.MAX_HEADER_BYTES:
-            raise BadGguf(f"its header is larger than {form.MAX_HEADER_BYTES >> 20} MiB")
+            raise Refused(f"its header is larger than {form.MAX_HEADER_BYTES >> 20} MiB")
         self._at += count
 
     def _need(self, count: int, what: str) -> int:
@@ -68,7 +75,7 @@ class _Cursor:
             self._file.seek(start)
             self._window = self._file.read(max(count, WINDOW_BYTES))
             if len(self._window) < count:
-                raise BadGguf(f"the file became shorter while {what} was read", hint="Import it when it is complete.")
+                raise Refused(f"the file became shorter while {what} was read", hint="Import it when it is complete.")
             self._window_start = start
             self._at = count
         return start - self._window_start
@@ -89,17 +96,17 @@ class _Cursor:
         """A string that is kept; bytes that are no UTF-8 become U+FFFD."""
         length = self.u64(f"the length of {what}")
         if length > max_bytes:
-            raise BadGguf(f"{what} claims {length} bytes; at most {max_bytes} are accepted")
+            raise Refused(f"{what} claims {length} bytes; at most {max_bytes} are accepted")
         self.kept_bytes += length
         if self.kept_bytes > form.MAX_KEPT_TEXT_BYTES:
-            raise BadGguf(f"its header holds more than {form.MAX_KEPT_TEXT_BYTES >> 20} MiB of text")
+            raise Refused(f"its header holds more than {form.MAX_KEPT_TEXT_BYTES >> 20} MiB of text")
         return self.take(length, what).decode("utf-8", errors="replace")
 
     def skip_strings(self, count: int, what: str, wanted: frozenset[bytes]) -> bool:
         """Step over `count` strings; returns whether one of them is among `wanted`."""
         self.array_strings += count
         if self.array_strings > form.MAX_ARRAY_STRINGS:
-            raise BadGguf(f"its header lists more than {form.MAX_ARRAY_STRINGS} strings")
+            raise Refused(f"its header lists more than {form.MAX_ARRAY_STRINGS} strings")
         lengths = {len(text) for text in wanted}
         found = False
         unpack, max_bytes = _U64.unpack_from, form.MAX_STRING_BYTES
@@ -110,7 +117,7 @@ class _Cursor:
             while left and at <= last:
                 length = unpack(window, at)[0]
                 if length > max_bytes:
-                    raise BadGguf(f"a string of {what} claims {length} bytes; at most {max_bytes} are accepted")
+                    raise Refused(f"a string of {what} claims {length} bytes; at most {max_bytes} are accepted")
                 end = at + 8 + length
                 if end > last + 8:
                     break
@@ -122,7 +129,7 @@ class _Cursor:
             if left:  # the next string crosses the window's end: read it the careful way
                 length = self.u64(what)
                 if length > max_bytes:
-                    raise BadGguf(f"a string of {what} claims {length} bytes; at most {max_bytes} are accepted")
+                    raise Refused(f"a string of {what} claims {length} bytes; at most {max_bytes} are accepted")
                 if length in lengths:
                     found = self.take(length, what) in wanted or found
                 else:
@@ -133,9 +140,9 @@ class _Cursor:
 
 
 def scan(file: BinaryIO, file_bytes: int) -> Scan:
-    """Read the whole header. Raises BadGguf with a reason that follows "… is refused: "."""
+    """Read the whole header. Raises Refused with a reason that follows "… is refused: "."""
     if file_bytes == 0:
-        raise BadGguf("it is empty", hint="The download or copy did not finish; get it again.")
+        raise Refused("it is empty", hint="The download or copy did not finish; get it again.")
     cursor = _Cursor(file, file_bytes)
     version, tensor_count, metadata_count = _counts(cursor)
     metadata: dict[str, Value] = {}
@@ -143,7 +150,7 @@ def scan(file: BinaryIO, file_bytes: int) -> Scan:
     for _ in range(metadata_count):
         key = cursor.text("a metadata key", form.MAX_KEY_BYTES)
         if not key or key in metadata:
-            raise BadGguf(f"the metadata key {_shown(key)} is {'there twice' if key else 'empty'}")
+            raise Refused(f"the metadata key {_shown(key)} is {'there twice' if key else 'empty'}")
         wanted = form.INFILL_TOKENS if key == "tokenizer.ggml.tokens" else frozenset[bytes]()
         metadata[key], found = _value(cursor, key, wanted)
         infill_token = infill_token or found
@@ -158,18 +165,18 @@ def _counts(cursor: _Cursor) -> tuple[int, int, int]:
     """Version, number of tensors, number of metadata pairs."""
     magic = cursor.take(min(4, cursor.file_bytes), "the magic number")
     if magic != form.MAGIC:
-        raise BadGguf("it is not a GGUF file: it does not start with GGUF", hint=_other_format_hint(magic))
+        raise Refused("it is not a GGUF file: it does not start with GGUF", hint=_other_format_hint(magic))
     version = cursor.u32("the version")
     if version not in form.VERSIONS:
         if version & 0xFFFF == 0:
-            raise BadGguf("it is a big-endian GGUF file; this machine needs a little-endian one")
-        raise BadGguf(f"its GGUF version is {version}; 2 and 3 are known")
+            raise Refused("it is a big-endian GGUF file; this machine needs a little-endian one")
+        raise Refused(f"its GGUF version is {version}; 2 and 3 are known")
     tensors = cursor.u64("the number of tensors")
     if tensors > form.MAX_TENSORS:
-        raise BadGguf(f"its header claims {tensors} tensors; at most {form.MAX_TENSORS} are accepted")
+        raise Refused(f"its header claims {tensors} tensors; at most {form.MAX_TENSORS} are accepted")
     metadata = cursor.u64("the number of metadata pairs")
     if metadata > form.MAX_METADATA:
-        raise BadGguf(f"its header claims {metadata} metadata pairs; at most {form.MAX_METADATA} are accepted")
+        raise Refused(f"its header claims {metadata} metadata pairs; at most {form.MAX_METADATA} are accepted")
     return version, tensors, metadata
 
 
@@ -197,7 +204,7 @@ def _array(cursor: _Cursor, key: str, wanted: frozenset[bytes]) -> tuple[ArrayIn
     if item == form.STRING:
         return ArrayInfo("string", count), cursor.skip_strings(count, _shown(key), wanted)
     if item == form.ARRAY:
-        raise BadGguf(f"{_shown(key)} is an array of arrays, which no engine reads")
+        raise Refused(f"{_shown(key)} is an array of arrays, which no engine reads")
     code = _number_code(item, key)
     name = form.VALUE_TYPES[item][0]
     if count <= form.MAX_KEPT_ITEMS:
@@ -208,7 +215,7 @@ def _array(cursor: _Cursor, key: str, wanted: frozenset[bytes]) -> tuple[ArrayIn
 
 def _number_code(kind: int, key: str) -> str:
     if kind not in form.VALUE_TYPES:
-        raise BadGguf(f"{_shown(key)} has the unknown type {kind}")
+        raise Refused(f"{_shown(key)} has the unknown type {kind}")
     return form.VALUE_TYPES[kind][1]
 
 
@@ -220,7 +227,7 @@ def _numbers(cursor: _Cursor, code: str, count: int, key: str) -> tuple[int | fl
 def _alignment(metadata: dict[str, Value]) -> int:
     alignment = metadata.get("general.alignment", form.DEFAULT_ALIGNMENT)
     if not isinstance(alignment, int) or not 0 < alignment <= form.MAX_ALIGNMENT or alignment & (alignment - 1):
-        raise BadGguf(f"its alignment {_shown(alignment)} is not a power of 2 up to {form.MAX_ALIGNMENT}")
+        raise Refused(f"its alignment {_shown(alignment)} is not a power of 2 up to {form.MAX_ALIGNMENT}")
     return int(alignment)
 
 
@@ -231,9 +238,9 @@ def _tensors(cursor: _Cursor, count: int, alignment: int) -> tuple[TensorInfo, .
     for _ in range(count):
         tensor = _tensor(cursor)
         if tensor.name in names:
-            raise BadGguf(f"the tensor {_shown(tensor.name)} is there twice")
+            raise Refused(f"the tensor {_shown(tensor.name)} is there twice")
         if tensor.offset != expected:  # as llama.cpp wants it: without gaps and without overlaps
-            raise BadGguf(f"the tensor {_shown(tensor.name)} starts at {tensor.offset} instead of {expected}")
+            raise Refused(f"the tensor {_shown(tensor.name)} starts at {tensor.offset} instead of {expected}")
         expected = -(-(tensor.offset + tensor.bytes) // alignment) * alignment
         names.add(tensor.name)
         tensors.append(tensor)
@@ -244,19 +251,19 @@ def _tensor(cursor: _Cursor) -> TensorInfo:
     name = cursor.text("a tensor's name", form.MAX_TENSOR_NAME_BYTES)
     dimensions = cursor.u32("a tensor's dimensions")
     if dimensions > form.MAX_DIMENSIONS:
-        raise BadGguf(f"the tensor {_shown(name)} has {dimensions} dimensions; at most {form.MAX_DIMENSIONS} are known")
+        raise Refused(f"the tensor {_shown(name)} has {dimensions} dimensions; at most {form.MAX_DIMENSIONS} are known")
     shape = struct.unpack(f"<{dimensions}Q", cursor.take(8 * dimensions, "a tensor's shape"))
     if any(length >= 2**63 for length in shape):
-        raise BadGguf(f"the tensor {_shown(name)} claims impossible lengths")
+        raise Refused(f"the tensor {_shown(name)} claims impossible lengths")
     kind = cursor.u32("a tensor's type")
     if kind not in form.TENSOR_TYPES:
-        raise BadGguf(
+        raise Refused(
             f"the tensor {_shown(name)} has the type {kind}, which this engine does not know",
             hint="Get another quantization of the model, or a newer Jackdaw.",
         )
     type_name, block, block_bytes = form.TENSOR_TYPES[kind]
     if shape and shape[0] % block:
-        raise BadGguf(f"rows of the tensor {_shown(name)} have {shape[0]} values, no multiple of {type_name}'s {block}")
+        raise Refused(f"rows of the tensor {_shown(name)} have {shape[0]} values, no multiple of {type_name}'s {block}")
     offset = cursor.u64("a tensor's offset")
     unsized = TensorInfo(name, shape, type_name, offset, 0)
     return unsized._replace(bytes=unsized.parameters // block * block_bytes)
@@ -266,7 +273,7 @@ def _check_ends(tensors: tuple[TensorInfo, ...], data_offset: int, file_bytes: i
     for tensor in tensors:
         end = data_offset + tensor.offset + tensor.bytes
         if end > file_bytes:
-            raise BadGguf(
+            raise Refused(
                 f"the file is truncated: the tensor {_shown(tensor.name)} ends at byte {end}, "
                 f"the file at byte {file_bytes}",
                 hint="Download or copy it again.",

@@ -76,13 +76,13 @@ def engine_bin() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_models() -> Make:
-    """Returns `make(name, **arguments of write_tiny_model)`: the file, written once per version of the maker."""
+    """Returns `make(file, **arguments of write_tiny_model)`: the file, written once per version of the maker."""
     source = inspect.getsource(tiny_model) + inspect.getsource(tiny_vocabulary)
     folder = engine_cache().parent / "test-models" / hashlib.sha256(source.encode()).hexdigest()[:12]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def make(name: str, **arguments: Any) -> Path:
-        path = folder / f"{name}.gguf"
+    def make(file: str, /, **arguments: Any) -> Path:
+        path = folder / f"{file}.gguf"
         return path if path.exists() else write_tiny_model(path, **arguments)
 
     return make
