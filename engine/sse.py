@@ -7,11 +7,14 @@ MAX_EVENT_BYTES long, and one of the kinds in FRAME_STARTS. Source: llama.cpp to
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine.errors import BadAnswer
 
 MAX_EVENT_BYTES = 4 * 1024 * 1024
 FRAME_STARTS = (b"data: {", b"data: [DONE]", b":")
 DONE = b"data: [DONE]"
+PING = ord(":")
 ERROR_START = b'data: {"error"'
 
 
@@ -20,15 +23,15 @@ class EventFramer:
 
     `feed` returns the complete events in what came so far as one piece of bytes, ready to be sent on, and keeps the
     unfinished rest (at most MAX_EVENT_BYTES). Raises BadAnswer on a frame too long, of no known kind or not UTF-8.
-    `done` tells whether `data: [DONE]` was seen, `failed` holds llama-server's own error event, `last` the last event
-    before the end: the one that carries usage and timings.
+    `done` tells whether `data: [DONE]` was seen, `failed` whether llama-server sent an error event of its own.
+    `on_events` is told how many events with text there were: about one per token.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_events: Callable[[int], None] | None = None) -> None:
         self._rest = bytearray()
+        self._on_events = on_events
         self.done = False
-        self.failed = b""
-        self.last = b""
+        self.failed = False
 
     def feed(self, data: bytes) -> bytes:
         if self._rest:
@@ -59,14 +62,17 @@ class EventFramer:
                 data.decode("utf-8")
             except UnicodeDecodeError as error:
                 raise BadAnswer("The engine sent text that is not UTF-8.") from error
+        texts = 0
         for event in data.split(b"\n\n"):
             if not event:
                 continue
             if not event.startswith(FRAME_STARTS):
                 raise BadAnswer("The engine sent an event of an unknown kind.")
             if event.startswith(ERROR_START):
-                self.failed = event
+                self.failed = True
             elif event.startswith(DONE):
                 self.done = True
-            elif event[0] != 58:  # not a ping
-                self.last = event
+            elif event[0] != PING:
+                texts += 1
+        if texts and self._on_events is not None:
+            self._on_events(texts)

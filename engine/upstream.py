@@ -10,18 +10,31 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.errors import BadAnswer, ContextExceeded, EngineError, EngineStopped, RequestRefused
+from engine.errors import BadAnswer, ContextExceeded, EngineError, EngineStopped, RequestRefused, TextTooLong
 from engine.http_connection import BodySink, Connection, UpstreamResponse
 from engine.sse import EventFramer
 
 CONNECT_TIMEOUT_S = 10.0
 
-__all__ = ["BodySink", "ChatDelta", "Upstream", "UpstreamResponse", "context_exceeded", "refusal"]
+__all__ = [
+    "BodySink",
+    "ChatDelta",
+    "PromptOverhead",
+    "Upstream",
+    "UpstreamResponse",
+    "context_exceeded",
+    "refusal",
+    "refusal_of",
+]
+
+# The wording of tools/server/server-context.cpp; a test pins it.
+_TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large to process\..*current batch size: (\d+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +49,14 @@ class ChatDelta:
     progress: Mapping[str, Any] | None = None  # {"total", "cache", "processed", "time_ms"} while the prompt is read
 
 
+@dataclass(frozen=True, slots=True)
+class PromptOverhead:
+    """Bytes a chat template adds: once (with one short message in it), and for every message."""
+
+    base_bytes: int
+    message_bytes: int
+
+
 class Upstream:
     """The way to one child. `close()` breaks off every answer that is under way."""
 
@@ -46,6 +67,9 @@ class Upstream:
             f"Authorization: Bearer {api_key}\r\n"
         ).encode()
         self._connections: set[Connection] = set()
+        self.prompt_overhead: PromptOverhead | None = (
+            None  # measured once by engine.context, as long as the child lives
+        )
 
     async def request(self, method: str, target: str, body: bytes = b"") -> UpstreamResponse:
         """Send a request and wait for the response's head, however long the child computes.
@@ -113,14 +137,30 @@ class Upstream:
 
 
 def refusal(status: int, body: bytes) -> EngineError:
-    """llama-server's error answer as one of ours. Source: tools/server/server-common.cpp, format_error_response."""
+    """llama-server's error answer as one of ours."""
     try:
-        error = json.loads(body)["error"]
-        message, code = str(error["message"]), str(error.get("type", ""))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return refusal_of(status, json.loads(body))
+    except (ValueError, RecursionError):
         return BadAnswer(f"The engine answered with status {status} and no explanation.")
-    if code == "exceed_context_size_error":
-        return context_exceeded(int(error.get("n_prompt_tokens", 0)), 1, int(error.get("n_ctx", 0)))
+
+
+def refusal_of(status: int, value: Any) -> EngineError:
+    """The same for a parsed body. Source: tools/server/server-common.cpp, format_error_response."""
+    error = value.get("error") if isinstance(value, dict) else None
+    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
+        return BadAnswer(f"The engine answered with status {status} and no explanation.")
+    message, code = error["message"], str(error.get("type", ""))
+    prompt, allocated = error.get("n_prompt_tokens"), error.get("n_ctx")
+    if code == "exceed_context_size_error" and isinstance(prompt, int) and isinstance(allocated, int):
+        return context_exceeded(prompt, 1, allocated)
+    if found := _TOO_LARGE.search(message):
+        tokens, most = int(found[1]), int(found[2])
+        return TextTooLong(
+            f"A text has {tokens} tokens; the model takes {most} at once.",
+            tokens=tokens,
+            max_tokens=most,
+            hint="Send shorter pieces; nothing is cut.",
+        )
     return RequestRefused(message, status=status, code=code)
 
 

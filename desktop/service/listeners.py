@@ -44,7 +44,7 @@ def check_bind(addresses: Sequence[str], *, confirmed: bool, has_keys: bool) -> 
     names = ", ".join(wide)
     if not confirmed:
         raise BindRefused(
-            f"Listening on {names} makes the port reachable for other machines; that needs the flag --allow-network."
+            f"Listening on {names} makes the port reachable for other machines; that needs the flag --allow-remote."
         )
     if not has_keys:
         raise BindRefused(f"Listening on {names} needs a client key first: make one with 'jackdaw key new NAME'.")

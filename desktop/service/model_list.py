@@ -1,0 +1,119 @@
+"""/v1/models: which models there are, with the context a client may count on; and which model a request means."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from desktop.service.api_errors import ApiError, api_error
+from engine.errors import EngineError
+from engine.scheduler import Scheduler
+from engine.types import LoadedModel
+from models.errors import ModelsError
+from models.gguf import Kind
+from models.library import Library, LibraryModel
+
+PLAN_S = 20.0
+USED_FOR = {"chat": "chat", "embedding": "embeddings", "rerank": "reranking"}
+
+
+class ModelList:
+    """The library as the OpenAI dialect shows it."""
+
+    def __init__(self, library: Library, scheduler: Scheduler) -> None:
+        self._library = library
+        self._scheduler = scheduler
+        self._known: dict[str, LibraryModel] = {}
+        self._plans: dict[str, tuple[float, int]] = {}
+
+    async def all(self, _request: Request) -> Response:
+        """GET /v1/models."""
+        try:
+            models = await self._library.list()
+            rows = await asyncio.gather(*(self._row(model) for model in models))
+        except Exception as error:  # the edge: every failure becomes an answer in this dialect
+            return api_error(error).response()
+        return JSONResponse({"object": "list", "data": rows})
+
+    async def one(self, request: Request) -> Response:
+        """GET /v1/models/ID."""
+        try:
+            return JSONResponse(await self._row(await self._library.get(request.path_params["model_id"])))
+        except Exception as error:  # the edge, as above
+            return api_error(error).response()
+
+    async def resolve(self, wanted: Any, kind: Kind) -> LibraryModel:
+        """The model a body names by its exact id; without a name, the only one of its kind that is loaded.
+
+        Raises ModelNotFound (which names near ids), or ApiError when it is missing or of the wrong kind.
+        """
+        if wanted is None or wanted == "":
+            return await self._only_loaded(kind)
+        if not isinstance(wanted, str) or len(wanted) > 512:
+            raise ApiError(400, "'model' must be a model's id.", code="invalid_value", param="model")
+        model = self._known.get(wanted)
+        if model is None or self._scheduler.state(wanted).state != "ready":
+            model = self._known[wanted] = await self._library.get(wanted)  # a model that runs is looked up once
+        if model.kind != kind:
+            raise ApiError(
+                400,
+                f"{model.id!r} is a model for {USED_FOR[model.kind]}, not for {USED_FOR[kind]}.",
+                code="wrong_kind_of_model",
+                param="model",
+            )
+        return model
+
+    async def _only_loaded(self, kind: Kind) -> LibraryModel:
+        ready = [loaded.model_id for loaded in self._scheduler.snapshot() if loaded.state == "ready"]
+        models = [await self.resolve(model_id, kind) for model_id in ready if await self._is(model_id, kind)]
+        if len(models) == 1:
+            return models[0]
+        raise ApiError(
+            400, "'model' is required: name one that GET /v1/models lists.", code="model_required", param="model"
+        )
+
+    async def _is(self, model_id: str, kind: Kind) -> bool:
+        return (await self._library.get(model_id)).kind == kind
+
+    async def _row(self, model: LibraryModel) -> dict[str, Any]:
+        loaded = self._scheduler.state(model.id)
+        return {
+            "id": model.id,
+            "object": "model",
+            "created": int(model.added_at),
+            "owned_by": "jackdaw",
+            "context_length": await self._context(model, loaded),
+            "max_context_length": model.context_length or None,
+            "loaded": loaded.state == "ready",
+            "state": loaded.state,
+            "type": model.kind,
+            "capabilities": capabilities(model),
+        }
+
+    async def _context(self, model: LibraryModel, loaded: LoadedModel) -> int | None:
+        """Allocated tokens per request: the child's own number, else what a load would allocate now."""
+        if loaded.allocated_context is not None:
+            return loaded.allocated_context
+        known = self._plans.get(model.id)
+        if known is not None and time.monotonic() - known[0] < PLAN_S:
+            return known[1]
+        try:
+            plan, _ = await self._scheduler.plan(model.id)
+        except (EngineError, ModelsError):
+            return None  # it cannot be loaded as things are
+        self._plans[model.id] = (time.monotonic(), plan.context)
+        return plan.context
+
+
+def capabilities(model: LibraryModel) -> list[str]:
+    """What a client may ask of the model, in the words clients look for."""
+    if model.kind != "chat":
+        return [model.kind]
+    found = ["completion"]
+    if model.has_chat_template:
+        found += ["chat", "tools"]
+    return [*found, "insert"] if model.supports_infill else found
