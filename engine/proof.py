@@ -64,7 +64,7 @@ class ProofResult:
     proved_at: float  # seconds since 1970
 
 
-class _Wrong(Exception):
+class WrongNumbers(Exception):
     """The build ran, but what it computed cannot be right."""
 
 
@@ -128,7 +128,7 @@ class _Run:
             reason, signal_name = error.message, error.ending.signal_name or ""
             if not signal_name and error.log_tail:
                 reason += f" It said: {error.log_tail[-1]}"
-        except (_Wrong, EngineError) as error:
+        except (WrongNumbers, EngineError) as error:
             reason = str(error)
         except TimeoutError:
             reason = "llama-server did not answer in time."
@@ -161,7 +161,7 @@ class _Run:
         self._report(Progress(len(self._steps), _STEPS, "steps", name))
         try:
             value = await work
-        except (_Wrong, EngineError, TimeoutError) as error:
+        except (WrongNumbers, EngineError, TimeoutError) as error:
             self._steps.append(ProofStep(name, False, str(error)))
             raise
         self._steps.append(ProofStep(name, True, show(value)))
@@ -171,7 +171,7 @@ class _Run:
         detail = f"cosine {likeness:.4f} with F16, at least {bar} wanted"
         self._steps.append(ProofStep(f"{quant} computes like F16", likeness >= bar, detail))
         if likeness < bar:
-            raise _Wrong(f"{quant} computes something else than F16: {detail}.")
+            raise WrongNumbers(f"{quant} computes something else than F16: {detail}.")
 
     async def _quantize(self, original: Path, target: Path, quant: str) -> Path:
         lines: list[str] = []
@@ -202,7 +202,7 @@ class _Run:
             answers = [await server.ask("/completion", request) for _ in range(2)]
         first, second = (check_answer(answer) for answer in answers)
         if first != second:
-            raise _Wrong("The same request at temperature 0 gave two different answers.")
+            raise WrongNumbers("The same request at temperature 0 gave two different answers.")
         return first
 
     async def _embed(self, model: Path) -> list[float]:
@@ -222,28 +222,28 @@ class _Run:
 
 
 def check_answer(answer: Any) -> list[int]:
-    """The tokens of a /completion answer. Raises _Wrong unless there are TOKENS with finite probabilities."""
+    """The tokens of a /completion answer. Raises WrongNumbers unless there are TOKENS with finite probabilities."""
     tokens = answer.get("tokens") if isinstance(answer, dict) else None
     if not isinstance(tokens, list) or len(tokens) != TOKENS:
-        raise _Wrong(f"Decoding gave {len(tokens or [])} of {TOKENS} tokens.")
+        raise WrongNumbers(f"Decoding gave {len(tokens or [])} of {TOKENS} tokens.")
     chosen = [entry.get("logprob") for entry in answer.get("completion_probabilities", [])]
     if not chosen or not all(isinstance(value, int | float) and math.isfinite(value) for value in chosen):
-        raise _Wrong("Decoding gave probabilities that are not finite numbers.")
+        raise WrongNumbers("Decoding gave probabilities that are not finite numbers.")
     return tokens
 
 
 def check_embedding(answer: Any, dimensions: int) -> list[float]:
-    """The vector of a /v1/embeddings answer. Raises _Wrong unless it is finite, not zero, and of the right length."""
+    """The vector of a /v1/embeddings answer. Raises WrongNumbers unless finite, not zero and of the right length."""
     try:
         vector = answer["data"][0]["embedding"]
     except (KeyError, IndexError, TypeError):
-        raise _Wrong("The embedding is missing in the answer.") from None
+        raise WrongNumbers("The embedding is missing in the answer.") from None
     if not isinstance(vector, list) or len(vector) != dimensions:
-        raise _Wrong(f"The embedding has {len(vector)} numbers, the model has {dimensions}.")
+        raise WrongNumbers(f"The embedding has {len(vector)} numbers, the model has {dimensions}.")
     if not all(isinstance(value, int | float) and math.isfinite(value) for value in vector):
-        raise _Wrong("The embedding holds something that is not a finite number.")
+        raise WrongNumbers("The embedding holds something that is not a finite number.")
     if not any(vector):
-        raise _Wrong("The embedding is all zeros.")
+        raise WrongNumbers("The embedding is all zeros.")
     return vector
 
 

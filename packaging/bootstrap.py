@@ -9,12 +9,11 @@ one left (readiness.py) and begins at once.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from console import SetupError, explain_os_error
+from console import SetupError, explain_os_error, run_child
 from readiness import Ready, read_ready
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,7 +84,7 @@ def _do(verb: str, rest: Sequence[str]) -> int:
     if verb == "run":
         return _run_app(ready, rest)
     for command in COMMANDS[verb]:
-        status = subprocess.call([ready.python, *command, *rest], cwd=str(ROOT))
+        status = run_child([ready.python, *command, *rest], ROOT)
         if status != 0:
             return status
     return 0
@@ -106,7 +105,7 @@ def _run_app(ready: Ready, rest: Sequence[str]) -> int:
     os.chdir(str(ROOT))
     if os.name == "posix":
         os.execv(ready.python, command)
-    return subprocess.call(command)
+    return run_child(command)
 
 
 def _require_qt_libraries(wayland: bool) -> None:

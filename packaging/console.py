@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -91,6 +92,20 @@ def require_room(folder: Path, needed_bytes: int, what: str, mend: str) -> None:
 
 def mib(size_bytes: int) -> str:
     return f"{size_bytes / 2**20:,.0f} MiB"
+
+
+def run_child(command: Sequence[str], folder: Path | None = None) -> int:
+    """Run a program in the foreground and return its exit status.
+
+    Ctrl-C reaches it from the terminal as well: it is left to end in its own way, where subprocess.call would kill it
+    after a quarter of a second.
+    """
+    with subprocess.Popen(list(command), cwd=str(folder) if folder else None) as child:
+        while True:
+            try:
+                return child.wait()
+            except KeyboardInterrupt:
+                continue
 
 
 def explain_os_error(error: OSError, mend: str) -> SetupError | None:

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from console import Console, SetupError
+from console import Console, SetupError, run_child
 from environment import Environment, find_python
 from readiness import Ready, ready_key, requirements, write_ready
 from toolchain import find_tools
@@ -43,7 +43,7 @@ def build(root: Path, python: Path, force: bool) -> str:
     with tempfile.TemporaryDirectory(prefix="jackdaw-setup-") as folder:
         result = Path(folder) / "engine"
         command = [str(python), str(root / "packaging" / "native.py"), "--step", "3", "--steps", str(STEPS)]
-        status = subprocess.call([*command, "--result", str(result), *(["--force"] if force else [])])
+        status = run_child([*command, "--result", str(result), *(["--force"] if force else [])])
         if status != 0:
             raise SystemExit(status)  # native.py has said why
         return result.read_text(encoding="utf-8").strip()

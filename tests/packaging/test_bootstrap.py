@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -107,6 +108,23 @@ def test_what_a_verb_runs_decides_the_exit_code(ready_checkout: Path) -> None:
     (ready_checkout / ".venv" / "bin" / "python").write_text("#!/bin/sh\nexit 7\n")
 
     assert start(ready_checkout, "doctor").returncode == 7
+
+
+def test_ctrl_c_lets_the_program_end_in_its_own_way(ready_checkout: Path, tmp_path: Path) -> None:
+    """Given tests that run, when Ctrl-C comes, then they may still clean up, for longer than a moment."""
+    script = "trap 'sleep 1; echo cleaned up; exit 5' INT; echo started; while :; do sleep 0.05; done"
+    (ready_checkout / ".venv" / "bin" / "python").write_text(f"#!/bin/sh\n{script}\n")
+    command = [sys.executable, "packaging/bootstrap.py", "doctor"]
+    environ = {name: value for name, value in os.environ.items() if name not in BUILD_VARIABLES}
+    with subprocess.Popen(
+        command, cwd=ready_checkout, env=environ, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as child:
+        assert child.stdout is not None and child.stdout.readline() == "started\n"
+        os.killpg(child.pid, signal.SIGINT)
+        rest, _ = child.communicate(timeout=30)
+
+    assert rest == "cleaned up\n"
+    assert child.returncode == 5
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ldd is Linux's")
