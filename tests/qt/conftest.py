@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import QEvent, QTimer
+from PySide6.QtCore import QEvent, QPoint, QTimer
+from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 
@@ -46,4 +47,5 @@ def window(qtbot: QtBot, theme: Theme) -> QWidget:
     with qtbot.waitActive(widget):
         widget.show()
         widget.activateWindow()
+    QCursor.setPos(widget.mapToGlobal(QPoint(1, 1)))  # away from where the test before may have clicked
     return widget

@@ -1,7 +1,7 @@
 """Numbers to set: a number field, a slider, and the row that joins both for one parameter of an answer."""
 
 from PySide6.QtCore import QRectF, QSignalBlocker, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QWheelEvent
+from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QAbstractSpinBox, QDoubleSpinBox, QGridLayout, QSizePolicy, QSlider, QStyle, QWidget
 
 from desktop.qt.components import paint
@@ -42,6 +42,10 @@ class NumberField(QDoubleSpinBox):
         palette.setColor(QPalette.ColorRole.Base, QColor(Qt.GlobalColor.transparent))
         inner.setPalette(palette)
         self.update()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        self.retheme()  # the style sheet's polish, just before, gave the inner field an opaque ground again
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = paint.antialiased(QPainter(self))

@@ -72,6 +72,7 @@ class Segmented(QWidget):
             self._group.addButton(segment, number)
             self._row.addWidget(segment)
         self._group.button(index).setChecked(True)
+        self._set_tab_stop()
         self._group.idToggled.connect(self._toggled)
         theme.changed.connect(self.retheme)
         self.retheme()
@@ -96,7 +97,14 @@ class Segmented(QWidget):
     @Slot(int, bool)
     def _toggled(self, index: int, on: bool) -> None:
         if on:
+            self._set_tab_stop()
             self.changed.emit(index)
+
+    def _set_tab_stop(self) -> None:
+        # Qt does this only once the group has had the focus; before that Tab would stop at each choice.
+        for segment in self._group.buttons():
+            stop = Qt.FocusPolicy.StrongFocus if segment.isChecked() else Qt.FocusPolicy.ClickFocus
+            segment.setFocusPolicy(stop)
 
     @Slot()
     def retheme(self) -> None:

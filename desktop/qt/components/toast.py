@@ -45,7 +45,6 @@ class Toast(QFrame):
 
     def start(self) -> None:
         """Show it, and tell screen readers, who may be elsewhere."""
-        self.adjustSize()
         self.show()
         self._timer.start()
         QAccessible.updateAccessibility(QAccessibleAnnouncementEvent(self, self.accessibleName()))
@@ -109,10 +108,11 @@ class ToastHost(QObject):
             toast.action_clicked.connect(undo)
         toast.gone.connect(self._gone)
         self._toasts.append(toast)
-        toast.start()
         while len(self._toasts) > MOST:
             self._toasts[0].leave()
-        self._place()
+        toast.adjustSize()
+        self._place()  # before it is shown: it must not flash elsewhere, nor count as under the pointer there
+        toast.start()
         return toast
 
     @Slot(QWidget)
