@@ -94,9 +94,9 @@ def _run_app(ready: Ready, rest: Sequence[str]) -> int:
     """Become Jackdaw: the window where there is a display, else the service in the foreground."""
     command = [ready.python, "-m", "desktop", *rest]
     if not rest and sys.platform.startswith("linux"):
-        wayland = bool(os.environ.get("WAYLAND_DISPLAY"))
-        if wayland or os.environ.get("DISPLAY"):
-            _require_qt_libraries(wayland)
+        sessions = [name for name in ("WAYLAND_DISPLAY", "DISPLAY") if os.environ.get(name)]
+        if sessions:
+            _require_qt_libraries(sessions)
         else:
             print("No display here, so this is the service alone; Ctrl-C stops it. In another terminal:")
             print("  .venv/bin/jackdaw chat           a conversation")
@@ -108,20 +108,19 @@ def _run_app(ready: Ready, rest: Sequence[str]) -> int:
     return run_child(command)
 
 
-def _require_qt_libraries(wayland: bool) -> None:
-    """Qt's own message about a missing library names a plugin, ours the package. Asked until all of them are there."""
-    marker = ROOT / ".venv" / ("jackdaw-qt-wayland" if wayland else "jackdaw-qt-xcb")
+def _require_qt_libraries(sessions: Sequence[str]) -> None:
+    """Qt's own message about a missing library names a plugin, ours the package. Asked until one session's are there."""
+    marker = ROOT / ".venv" / f"jackdaw-qt-{'-'.join(sessions)}"
     if marker.exists():
         return
     from environment import Environment
     from toolchain import install, missing_qt_libraries
 
     qt = Environment(ROOT).qt_folder()
-    missing = missing_qt_libraries(qt, wayland) if qt else []
-    if missing:
-        raise SetupError(
-            f"The window needs system libraries that are missing: {', '.join(missing)}.", install(*missing)
-        )
+    missing = [missing_qt_libraries(qt, name == "WAYLAND_DISPLAY") if qt else [] for name in sessions]
+    if all(missing):  # with Wayland and X both there, Qt takes the one that works
+        names = missing[-1]
+        raise SetupError(f"The window needs system libraries that are missing: {', '.join(names)}.", install(*names))
     marker.touch()
 
 

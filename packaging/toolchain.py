@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from console import SetupError
 
-# Name of each need in the package manager's own words. ("", …) means: part of the system there.
+# Name of each need in the package manager's own words; a manager that is missing has it in its base system.
 PACKAGES: dict[str, dict[str, str]] = {
     "compiler": {
         "apt-get": "build-essential",
@@ -62,6 +62,7 @@ PACKAGES: dict[str, dict[str, str]] = {
     "libxcb-shape.so.0": {"apt-get": "libxcb-shape0", "dnf": "libxcb", "pacman": "libxcb"},
     "libxcb-shm.so.0": {"apt-get": "libxcb-shm0", "dnf": "libxcb", "pacman": "libxcb"},
     "libxcb-sync.so.1": {"apt-get": "libxcb-sync1", "dnf": "libxcb", "pacman": "libxcb"},
+    "libxcb-util.so.1": {"apt-get": "libxcb-util1", "dnf": "xcb-util", "pacman": "xcb-util"},
     "libxcb-xfixes.so.0": {"apt-get": "libxcb-xfixes0", "dnf": "libxcb", "pacman": "libxcb"},
     "libxcb-xkb.so.1": {"apt-get": "libxcb-xkb1", "dnf": "libxcb", "pacman": "libxcb"},
     "libwayland-client.so.0": {"apt-get": "libwayland-client0", "dnf": "libwayland-client", "pacman": "wayland"},

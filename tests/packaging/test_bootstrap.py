@@ -144,6 +144,24 @@ def test_qts_missing_libraries_are_named_before_the_window(tmp_path: Path) -> No
     assert missing_qt_libraries(tmp_path / "qt", wayland=True) == []
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ldd is Linux's")
+def test_the_window_is_not_started_without_qts_libraries(ready_checkout: Path) -> None:
+    qt = ready_checkout / ".venv" / "lib" / "python3.11" / "site-packages" / "PySide6" / "Qt"
+    (qt / "plugins" / "platforms").mkdir(parents=True)
+    source, cursor = ready_checkout / "empty.c", ready_checkout / "cursor.so"
+    source.touch()
+    subprocess.run(["cc", "-shared", "-o", cursor, "-Wl,-soname,libgone-cursor.so.0", source], check=True)
+    plugin = qt / "plugins" / "platforms" / "libqxcb.so"
+    subprocess.run(["cc", "-shared", "-Wl,--no-as-needed", "-o", plugin, source, cursor], check=True)
+
+    answer = start(ready_checkout, "run", DISPLAY=":99")
+    assert answer.returncode == 1 and "ran" not in answer.stdout
+    assert "The window needs system libraries that are missing: libgone-cursor.so.0." in answer.stderr
+
+    with_wayland = start(ready_checkout, "run", DISPLAY=":99", WAYLAND_DISPLAY="wayland-0")
+    assert with_wayland.stdout.startswith("ran -m desktop"), "Qt takes Wayland, whose libraries are there"
+
+
 @pytest.mark.skipif(shutil.which("apt-get") is None, reason="the words of Debian's package manager")
 def test_the_command_installs_all_that_is_missing_at_once() -> None:
     command = install("libEGL.so.1", "libxcb-cursor.so.0", "libglib-2.0.so.0", "libgthread-2.0.so.0")
