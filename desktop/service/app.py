@@ -178,7 +178,7 @@ async def _core(paths: Paths, options: Options, closing: AsyncExitStack) -> Core
     )
     jobs = Jobs(_job_kinds(paths, library, catalogue, engine), events)
     closing.push_async_callback(jobs.close)
-    core = Core(
+    return Core(
         paths=paths,
         version=_version(),
         settings=settings,
@@ -194,8 +194,6 @@ async def _core(paths: Paths, options: Options, closing: AsyncExitStack) -> Core
         jobs=jobs,
         speed=speed,
     )
-    engine.on_change = core.engine_changed
-    return core
 
 
 def _job_kinds(paths: Paths, library: Library, catalogue: Catalogue, engine: EngineState) -> Mapping[str, JobKind]:

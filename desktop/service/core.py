@@ -99,10 +99,6 @@ class Core:
         """The port opened, or was found taken."""
         self.events.publish("port", self.port().model_dump())
 
-    def engine_changed(self) -> None:
-        """The proof began or ended."""
-        self.events.publish("status", {"engine": self.engine.info().model_dump()}, passing_key="engine")
-
     def settings_changed(self) -> None:
         """Use the new settings where that needs no restart; models that are loaded keep what they have."""
         self.scheduler.settings = scheduler_settings(self.settings)

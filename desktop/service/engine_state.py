@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,13 +30,10 @@ log = logging.getLogger(__name__)
 class EngineState:
     """Where the engine stands. `find` first; then `start_proof` and the rest may be used."""
 
-    def __init__(
-        self, engines: Path, environ: Mapping[str, str] | None = None, on_change: Callable[[], None] = lambda: None
-    ) -> None:
+    def __init__(self, engines: Path, environ: Mapping[str, str] | None = None) -> None:
         self.tuning = Tuning()
         self._engines = engines
         self._environ = os.environ if environ is None else environ
-        self.on_change = on_change
         self._found: EngineBuild | None = None
         self._missing: BinaryMissing | None = None
         self._proof: ProofResult | None = None
@@ -128,14 +125,11 @@ class EngineState:
 
     async def _run_proof(self, again: bool) -> ProofResult:
         assert self._found is not None
-        self.on_change()
         try:
             self._proof = await prove_and_save(self._found, self._engines, _log_step, again=again)
         except (OSError, ModelsError) as error:
             log.error("The proof could not run: %s", error)
             raise EngineUnproven(f"The engine's proof could not run: {error}", hint="Run: jackdaw doctor") from error
-        finally:
-            self.on_change()
         if not self._proof.ok:
             log.error("The engine did not pass its proof: %s", self._proof.reason)
         return self._proof

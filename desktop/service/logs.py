@@ -53,7 +53,8 @@ def open_log(path: Path, also: TextIO | None = None, level: int = logging.INFO) 
     for handler in handlers:
         handler.setFormatter(RedactingFormatter(FORMAT))
         root.addHandler(handler)
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "gguf"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     return handlers
 
 
