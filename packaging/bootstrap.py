@@ -109,7 +109,7 @@ def _run_app(ready: Ready, rest: Sequence[str]) -> int:
 
 
 def _require_qt_libraries(sessions: Sequence[str]) -> None:
-    """Qt's own message about a missing library names a plugin, ours the package. Asked until one session's are there."""
+    """Name the packages of missing libraries; Qt's own message names a plugin. Asked until one session has all."""
     marker = ROOT / ".venv" / f"jackdaw-qt-{'-'.join(sessions)}"
     if marker.exists():
         return
