@@ -26,6 +26,8 @@ _REASON = re.compile(
     r"error loading model: (.+)|failed to load model[:,] (?!')(.+)|error: (.+)|(GGML_ASSERT.+)|what\(\): (.+)"
 )
 
+_FUNCTION = re.compile(r"^(?:[a-z0-9]+_\w+: )+")  # "check_tensor_dims: " says nothing to a user
+
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
@@ -88,7 +90,7 @@ def _why(ending: Ending, tail: tuple[str, ...], known: Circumstances) -> str:
     if not ending.crashed:
         for line in tail:  # the first reason is the cause, what follows are its consequences
             if match := _REASON.search(line):
-                return next(group for group in match.groups() if group).rstrip(". ") + "."
+                return _FUNCTION.sub("", next(group for group in match.groups() if group)).rstrip(". ") + "."
     return ending.sentence
 
 

@@ -94,16 +94,17 @@ class Child:
         return await asyncio.shield(self.ended)
 
     async def stop(self, grace_s: float = 5.0) -> Ending:
-        """SIGTERM, then after `grace_s` SIGKILL, both to the whole group; returns when it is gone."""
+        """SIGTERM, again after half of `grace_s`, then SIGKILL, to the whole group; returns when it is gone."""
         if not self.ended.done():
             self._asked = self._asked or self._process.returncode is None
             self._say_farewell()
             self._signal(signal.SIGTERM)
             self._signal(signal.SIGCONT)  # a stopped process could not act on the first
-            try:
-                return await asyncio.wait_for(self.wait(), grace_s)
-            except TimeoutError:
-                self._signal(signal.SIGKILL)
+            # Twice, because a program that is just starting up may miss the first: llama-server does.
+            for wait_s, number in ((grace_s / 2, signal.SIGTERM), (grace_s / 2, signal.SIGKILL)):
+                with contextlib.suppress(TimeoutError):
+                    return await asyncio.wait_for(self.wait(), wait_s)
+                self._signal(number)
         return await self.wait()
 
     def kill(self) -> None:
