@@ -108,7 +108,7 @@ class Conversation:
         if name in ("/exit", "/quit", "/bye"):
             return False
         if name == "/new":
-            self._chat = await self._client.new_chat(wire.NewChat(model=self._model))
+            self._chat = await self._client.new_chat(_new_chat(self._context, self._model))
             self._head = None
             self._console.note("A new chat.")
         elif name == "/model" and rest.strip():
@@ -168,7 +168,12 @@ async def _open_chat(context: Context, client: Client) -> wire.Chat:
         chats = await client.chats()
         if chats:
             return await client.chat(max(chats, key=lambda chat: chat.updated_at).id)
-    return await client.new_chat(wire.NewChat(model=context.arguments.model, system_prompt=context.arguments.system))
+    return await client.new_chat(_new_chat(context, context.arguments.model))
+
+
+def _new_chat(context: Context, model: str) -> wire.NewChat:
+    parameters = wire.SamplingParameters(max_tokens=context.arguments.max_tokens)
+    return wire.NewChat(model=model, system_prompt=context.arguments.system, parameters=parameters)
 
 
 @asynccontextmanager

@@ -6,14 +6,10 @@ import argparse
 from collections.abc import Iterator
 
 from desktop.cli.context import DONE, Context
+from desktop.client import ClientError
 
-# After these words a name from the service follows; the shell asks for it with the command on the right.
-DYNAMIC = {
-    ("models", "show"): "models list",
-    ("models", "rm"): "models list",
-    ("bench",): "models list",
-    ("key", "revoke"): "key list",
-}
+# After these words a name from the service follows; the shell asks for it with `jackdaw _names KIND`.
+DYNAMIC = {("models", "show"): "models", ("models", "rm"): "models", ("bench",): "models", ("key", "revoke"): "keys"}
 
 
 async def run(context: Context) -> int:
@@ -26,6 +22,20 @@ async def run(context: Context) -> int:
     return DONE
 
 
+async def names(context: Context) -> int:
+    """Names for the shell, one a line. A service that does not run is not started for a press of Tab."""
+    try:
+        async with context.client(start=False) as client:
+            if context.arguments.kind == "models":
+                found = [model.id for model in await client.models()]
+            else:
+                found = [key.name for key in await client.keys() if key.revoked_at is None]
+    except ClientError:
+        found = []
+    context.console.result(found, "\n".join(found))
+    return DONE
+
+
 def command_words(
     parser: argparse.ArgumentParser, path: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], list[str]]]:
@@ -34,8 +44,8 @@ def command_words(
     nested: list[tuple[str, argparse.ArgumentParser]] = []
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
-            nested += action.choices.items()
-            words += action.choices
+            nested += [(name, child) for name, child in action.choices.items() if not name.startswith("_")]
+            words += [name for name, _ in nested]
         elif action.option_strings:
             words += [option for option in action.option_strings if option.startswith("--")]
         elif action.choices:
@@ -48,16 +58,16 @@ def command_words(
 def bash(words: dict[tuple[str, ...], list[str]]) -> str:
     cases = "\n".join(f'    "{" ".join(path)}") words="{" ".join(follow)}" ;;' for path, follow in words.items())
     names = "\n".join(
-        f'    "{" ".join(path)}") words="$words $(jackdaw {command} 2>/dev/null | tail -n +2 | cut -d" " -f1)" ;;'
-        for path, command in DYNAMIC.items()
+        f'    "{" ".join(path)}") words="$words $(jackdaw _names {kind} 2>/dev/null)" ;;'
+        for path, kind in DYNAMIC.items()
     )
-    known = " ".join(f'"{" ".join(path)}"' for path in words if path)
+    known = "|".join(f'"{" ".join(path)}"' for path in words if path)
     return f"""# jackdaw completion for bash: eval "$(jackdaw completion bash)"
 _jackdaw() {{
   local current="${{COMP_WORDS[COMP_CWORD]}}" path="" candidate word words
   for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
     candidate="${{path:+$path }}$word"
-    case " {known} " in *"\\"$candidate\\""*) path="$candidate" ;; esac
+    case "$candidate" in {known}) path="$candidate" ;; esac
   done
   case "$path" in
 {cases}
@@ -83,9 +93,8 @@ def fish(words: dict[tuple[str, ...], list[str]]) -> str:
         for word in follow:
             target = f"-l {word[2:]}" if word.startswith("--") else f"-a {word}"
             lines.append(f"complete -c jackdaw -n '{condition}' {target}")
-    for path, command in DYNAMIC.items():
+    for path, kind in DYNAMIC.items():
         condition = " && ".join(f"__fish_seen_subcommand_from {word}" for word in path)
-        names = f"(jackdaw {command} 2>/dev/null | tail -n +2 | string split -f1 ' ')"
-        lines.append(f"complete -c jackdaw -n '{condition}' -a '{names}'")
+        lines.append(f"complete -c jackdaw -n '{condition}' -a '(jackdaw _names {kind} 2>/dev/null)'")
     lines.append("complete -c jackdaw -n '__fish_seen_subcommand_from import' -F")
     return "\n".join(lines) + "\n"

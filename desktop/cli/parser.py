@@ -33,6 +33,9 @@ def build_parser() -> argparse.ArgumentParser:
     _chat(commands)
     shell = _add(commands, "completion", "print the completion script of a shell", completion.run)
     shell.add_argument("shell", choices=("bash", "zsh", "fish"))
+    names = commands.add_parser("_names")  # for the completion scripts; without help, so it is not listed
+    names.set_defaults(run=completion.names)
+    names.add_argument("kind", choices=("models", "keys"))
     return parser
 
 
@@ -98,5 +101,15 @@ def _chat(commands: Commands[argparse.ArgumentParser]) -> None:
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="text from a pipe is added to it")
     parser.add_argument("-m", "--model", default="", metavar="MODEL", help="default: the only model, or the last used")
     parser.add_argument("-s", "--system", default="", metavar="TEXT", help="system prompt of a new chat")
+    parser.add_argument(
+        "-n", "--max-tokens", type=_positive, metavar="N", help="the longest answer of a new chat, in tokens"
+    )
     parser.add_argument("-c", "--continue", dest="resume", action="store_true", help="go on with the latest chat")
     parser.add_argument("--raw", action="store_true", help="print the answer as it is, without Markdown rendering")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number

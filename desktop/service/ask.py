@@ -18,6 +18,8 @@ from desktop.service.errors import BadRequest, Conflict, NotAvailable
 from desktop.service.speed import Speed
 from desktop.wire import AskRequest, ContextCount, MessageState
 from engine.context import check_fit, count_chat_tokens
+from engine.errors import EngineStopped
+from engine.llama_server import LlamaServer
 from engine.scheduler import Scheduler
 from engine.types import LoadedModel
 from models.library import Library
@@ -148,7 +150,9 @@ class Asking:
         model_id = answer.record.model
         if not model_id:
             raise NotAvailable(
-                "no_model", "No model is chosen for this chat.", hint="Choose a model, or import one: drop a GGUF file."
+                "no_model",
+                "No model is chosen for this chat.",
+                hint="Choose one, drop a GGUF file on the window, or run: jackdaw models import FILE.gguf",
             )
         answer.wait_for("queued")
         async with self._scheduler.hold(model_id, on_state=lambda model: tell_loading(answer, model)) as server:
@@ -156,12 +160,18 @@ class Asking:
             await check_fit(server, "chat", payload)
             answer.wait_for("prompt")
             answer.begin_generation()
-            async for delta in server.upstream.chat_events({**payload, "return_progress": True}):
-                if delta.progress:
-                    answer.wait_for("prompt", prompt_fraction(delta.progress))
-                if delta.content or delta.reasoning:
-                    self._speed.add(1)
-                answer.add(delta)
+            try:
+                await self._write(answer, server, payload)
+            except EngineStopped as error:
+                raise await server.why() from error
+
+    async def _write(self, answer: Answer, server: LlamaServer, payload: Mapping[str, Any]) -> None:
+        async for delta in server.upstream.chat_events({**payload, "return_progress": True}):
+            if delta.progress:
+                answer.wait_for("prompt", prompt_fraction(delta.progress))
+            if delta.content or delta.reasoning:
+                self._speed.add(1)
+            answer.add(delta)
 
 
 class _Running:

@@ -93,9 +93,9 @@ def port_status(port: int, key: str) -> int:
 
 def test_chat_answers_a_prompt_and_keeps_it(cli: CommandLine, tiny_chat_gguf: Path) -> None:
     cli.ok("models", "import", str(tiny_chat_gguf))
-    first = cli.json("chat", "hello there", "-s", "Answer.")
+    first = cli.json("chat", "hello there", "-s", "Answer.", "-n", "40")
     assert first["state"] == "complete"
-    assert first["content"]
+    assert first["usage"]["completion_tokens"] == 40
     again = cli.json("chat", "--continue", "and again")
     assert again["chat_id"] == first["chat_id"]
     assert again["parent_id"] != first["parent_id"]
@@ -103,7 +103,7 @@ def test_chat_answers_a_prompt_and_keeps_it(cli: CommandLine, tiny_chat_gguf: Pa
 
 def test_chat_takes_its_prompt_from_a_pipe_and_prints_the_answer_alone(cli: CommandLine, tiny_chat_gguf: Path) -> None:
     cli.ok("models", "import", str(tiny_chat_gguf))
-    answer = cli.ok("chat", "What is this?", stdin="text from a pipe\n")
+    answer = cli.ok("chat", "-n", "30", "What is this?", stdin="text from a pipe\n")
     assert answer.strip()
     assert "\x1b" not in answer
 
@@ -121,7 +121,7 @@ def test_chat_without_any_model_says_what_to_do(cli: CommandLine) -> None:
 def test_bench_prints_both_speeds(cli: CommandLine, tiny_chat_gguf: Path) -> None:
     model = cli.json("models", "import", str(tiny_chat_gguf))
     result = cli.json("bench", model["id"])
-    assert result["generation_tokens_per_s"] > 0
+    assert result["tokens_per_s"] > 0
     assert result["prompt_tokens_per_s"] > 0
 
 
@@ -184,7 +184,7 @@ class Terminal:
 
 def test_a_conversation_at_the_terminal(cli: CommandLine, tiny_chat_gguf: Path) -> None:
     cli.ok("models", "import", str(tiny_chat_gguf))
-    terminal = Terminal(cli, "chat")
+    terminal = Terminal(cli, "chat", "-n", "30")
     terminal.until(">>> ")
     terminal.type("hello\n")
     terminal.until("tok/s")
@@ -204,3 +204,10 @@ def test_errors_are_json_free_and_output_is_json_only(cli: CommandLine) -> None:
     assert done.stdout == ""
     assert not done.stderr.startswith("{")
     assert json.loads(cli.ok("stop", "--json")) == {"stopped": False}
+
+
+def test_completing_names_asks_a_running_service_and_never_starts_one(cli: CommandLine, tiny_chat_gguf: Path) -> None:
+    assert cli.ok("_names", "models").strip() == ""
+    assert cli.run("status").returncode == 4
+    model = cli.json("models", "import", str(tiny_chat_gguf))
+    assert cli.ok("_names", "models").split() == [model["id"]]
