@@ -94,7 +94,7 @@ class LlamaServer:
         self._loaded = asyncio.Event()
         self._ready = False
         self._reason = ""
-        self._sign_of_life = time.monotonic()
+        self._lines = 0
         self._free_bytes = memory_now().available_bytes
         self._oom_kills = oom_kills()
         self._watchdog: asyncio.Task[None] | None = None
@@ -111,6 +111,7 @@ class LlamaServer:
         server._on_loading = on_loading
         try:
             await server._wait_loaded()
+            server.socket_path.chmod(0o600)  # made 0700 by our umask; owner-only either way, now like every other file
             await server._read_props()
         except BaseException:
             await server.stop()
@@ -197,18 +198,20 @@ class LlamaServer:
         return status == 200
 
     async def _wait_loaded(self) -> None:
-        pause_s, rss = 0.02, 0
-        while not await self.healthy(self.spec.patience.health_timeout_s):
+        patience = self.spec.patience
+        pause_s, quiet_s, seen, began = 0.02, 0.0, (0, 0), time.monotonic()
+        while not await self.healthy(patience.health_timeout_s):
             if self.ended.done():
                 raise self.explain()
-            # Weights that are paged in move this number where neither the log nor the progress does.
-            if (now_rss := rss_bytes(self.pid)) != rss:
-                rss, self._sign_of_life = now_rss, time.monotonic()
-            if time.monotonic() - self._sign_of_life > self.spec.patience.stall_s:
-                await self._give_up(f"nothing moved for {self.spec.patience.stall_s:.0f} s while it was loading.")
-                raise self.explain()
             await self._pause(pause_s)
-            pause_s = min(0.25, pause_s * 1.5)
+            # Weights that are paged in move the resident memory where neither the log nor the progress does.
+            now = (self._lines, rss_bytes(self.pid))
+            # A machine that slept, or a stopped service, must not look like a child that stalled.
+            quiet_s = 0.0 if now != seen else quiet_s + min(time.monotonic() - began, patience.health_timeout_s + 1)
+            seen, pause_s, began = now, min(0.25, pause_s * 1.5), time.monotonic()
+            if quiet_s > patience.stall_s:
+                await self._give_up(f"nothing moved for {patience.stall_s:.0f} s while it was loading.")
+                raise self.explain()
 
     async def _pause(self, pause_s: float) -> None:
         if self._loaded.is_set():
@@ -219,13 +222,16 @@ class LlamaServer:
                 await self._loaded.wait()
 
     async def _read_props(self) -> None:
+        timeout_s = self.spec.patience.stall_s
         try:
-            status, props = await self.upstream.json("GET", "/props", timeout_s=10.0)
-            if status != 200:
-                raise EngineStopped(f"{self.model_id}: the engine answered /props with status {status}.")
-            self.props = props
+            _, self.props = await self.upstream.json("GET", "/props", timeout_s=timeout_s)
+            props = self.props
             self.allocated_context = int(props["default_generation_settings"]["n_ctx"])
             self.slots = int(props["total_slots"])
+            # Answered by the inference loop itself. Until that runs, llama-server forgets a request to end.
+            await self.upstream.json("GET", "/slots", timeout_s=timeout_s)
+        except EngineStopped as error:
+            raise await self.why() from error
         except (KeyError, TypeError, ValueError) as error:
             raise EngineStopped(
                 f"{self.model_id}: this llama-server does not say how much context it has.",
@@ -236,7 +242,7 @@ class LlamaServer:
             raise self.explain() from None
 
     def _on_line(self, line: str) -> None:
-        self._sign_of_life = time.monotonic()
+        self._lines += 1
         if line.startswith(_REPORT):
             self._on_report(line.removeprefix(_REPORT))
         else:

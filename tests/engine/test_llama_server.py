@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from desktop.paths import Paths
+from engine.errors import LoadFailed
 from engine.fit import Wishes
 from engine.launch_args import FORBIDDEN
-from tests.engine.rig import QUICK, alive, library_model, rig, until
+from engine.llama_server import Patience
+from tests.engine.rig import QUICK, alive, library_model, rig, stub_engine, until
 from tests.models.test_child import SECRETS
 
 # ruff: noqa: SIM117 - a rig and what is held in it read better apart
@@ -46,7 +49,7 @@ async def test_what_the_running_child_was_told_and_knows(home: Paths, engine_bin
 @pytest.mark.parametrize("kind", ["embedding", "rerank"])
 async def test_the_longest_text_passes_in_one_piece(home: Paths, engine_bin: Path, kind: str, request) -> None:
     path: Path = request.getfixturevalue(f"tiny_{kind}_gguf")
-    settings = QUICK.__class__(reserve_bytes=0, wishes=Wishes(context=1024, slots=2))
+    settings = replace(QUICK, wishes=Wishes(context=1024, slots=2))
     async with rig(home, engine_bin, {"e": library_model("e", path, kind)}, settings) as loading:
         async with loading.scheduler.hold("e") as server:
             assert server.allocated_context == 1024
@@ -83,3 +86,23 @@ asyncio.run(main())
         service.kill()
 
     await until(lambda: not alive(pid), timeout_s=5)
+
+
+async def test_a_child_stopped_while_loading_is_given_up(home: Paths, tmp_path: Path, tiny_chat_gguf: Path) -> None:
+    # It listens and accepts, but never answers: as a child does that was stopped or waits for a dead disk.
+    engine = stub_engine(tmp_path / "bin", "")
+    (engine / "llama-server").write_text(
+        f"#!{sys.executable} -I\n"
+        "import signal, socket, sys\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "server = socket.socket(socket.AF_UNIX)\n"
+        "server.bind(sys.argv[sys.argv.index('--host') + 1])\n"
+        "server.listen()\n"
+        "signal.pause()\n"
+    )
+    patience = Patience(stall_s=0.5, grace_s=0.2, health_timeout_s=0.3)
+    settings = replace(QUICK, patience=patience)
+    async with rig(home, engine, {"a": library_model("a", tiny_chat_gguf)}, settings) as loading:
+        with pytest.raises(LoadFailed, match="nothing moved") as failed:
+            await loading.scheduler.load("a")
+    assert failed.value.signal_name == "SIGKILL"
