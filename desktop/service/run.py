@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import faulthandler
 import json
+import logging
 import os
 import resource
 import signal
@@ -25,6 +26,8 @@ from desktop.service.lock import AlreadyRunning, FolderLock
 
 if TYPE_CHECKING:
     from desktop.service.app import Service
+
+log = logging.getLogger(__name__)
 
 EXIT_OK, EXIT_FAILED, EXIT_ALREADY_RUNNING = 0, 1, 3
 Ready = Callable[[], None]
@@ -92,6 +95,7 @@ async def _live(paths: Paths, wishes: argparse.Namespace, lock: FolderLock, read
     try:
         await service.start()
         _note(paths, service, lock)
+        log.info("Jackdaw %s started as process %d", service.core.version, os.getpid())
         ready()
         announced = asyncio.create_task(_announce(service), name="announce")
         await service.core.stopping.wait()
@@ -100,6 +104,7 @@ async def _live(paths: Paths, wishes: argparse.Namespace, lock: FolderLock, read
     finally:
         await service.close()
         paths.runtime_file.unlink(missing_ok=True)
+        log.info("ended")
     return EXIT_OK
 
 

@@ -16,7 +16,7 @@ from desktop.wire import AskRequest, ChatPatch, NewChat, SamplingParameters
 from tests.service.running import RunningService, answer, collect, eventually_async
 
 SHORT = NewChat(parameters=SamplingParameters(max_tokens=16, temperature=0, seed=1))
-LONG = NewChat(parameters=SamplingParameters(max_tokens=400, temperature=0, seed=1))
+LONG = NewChat(parameters=SamplingParameters(max_tokens=25_000, temperature=0, seed=1))
 
 
 @pytest.fixture
