@@ -5,6 +5,7 @@ What is said to a model and what it answers is not logged anywhere; this module 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 from logging.handlers import RotatingFileHandler
@@ -15,7 +16,7 @@ MAX_BYTES = 2 * 1024 * 1024
 OLD_FILES = 3
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 # Our own keys, and what other programs send as keys by mistake.
-_SECRETS = re.compile(r"(jd-|sk-|hf_)[A-Za-z0-9_-]{8,}|(?i:(bearer|x-api-key:?)\s+)[^\s\"']+")
+_SECRETS = re.compile(r"(?<![A-Za-z0-9])(jd-|sk-|hf_)[A-Za-z0-9_-]{8,}|(?i:(bearer|x-api-key:?)\s+)[^\s\"']+")
 
 
 def redact(text: str) -> str:
@@ -39,6 +40,11 @@ class DroppingFileHandler(RotatingFileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:
         self.dropped += 1
+
+    def close(self) -> None:
+        """Closing writes what is buffered; on a full disk that is lost as well."""
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 def open_log(path: Path, also: TextIO | None = None, level: int = logging.INFO) -> list[logging.Handler]:
