@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import sys
@@ -20,11 +21,15 @@ from engine.tuning import (
     candidates,
     choose,
     default_tuning,
+    is_measured,
     load_tuning,
+    measure,
     measured_figures,
     processors,
 )
-from models.llamacpp import EngineBuild, proof_id, write_json
+from models.llamacpp import EngineBuild, find_build, proof_id, write_json
+from models.progress import Progress
+from models.tiny_model import TINY
 
 PROBE = r"""
 #include <omp.h>
@@ -137,6 +142,20 @@ def busy_programs(count: int) -> Iterator[None]:
         for program in programs:
             program.kill()
             program.wait()
+
+
+def test_measuring_keeps_every_candidates_speed_and_uses_the_choice(tmp_path: Path, engine_bin: Path) -> None:
+    build = find_build(tmp_path, {"JACKDAW_ENGINE": str(engine_bin)})
+    reports: list[Progress] = []
+    assert not is_measured(tmp_path, build)
+    tuning = asyncio.run(measure(tmp_path, build, tmp_path, reports.append, shape=TINY))
+    figures = measured_figures(tmp_path, build)
+    assert is_measured(tmp_path, build)
+    assert tuning == load_tuning(tmp_path, build)
+    assert "measured here" in tuning.source
+    assert all(one["idle"] > 0 for one in figures["measured"])
+    assert [report.done for report in reports] == list(range(reports[0].total))
+    assert not (tmp_path / "tuning.gguf").exists()
 
 
 class Team:
