@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -100,12 +101,13 @@ def run_child(command: Sequence[str], folder: Path | None = None) -> int:
     Ctrl-C reaches it from the terminal as well: it is left to end in its own way, where subprocess.call would kill it
     after a quarter of a second.
     """
-    with subprocess.Popen(list(command), cwd=str(folder) if folder else None) as child:
-        while True:
-            try:
-                return child.wait()
-            except KeyboardInterrupt:
-                continue
+    # A handler of ours, not SIG_IGN: that one the program would inherit, and never hear of Ctrl-C.
+    before = signal.signal(signal.SIGINT, lambda number, frame: None)
+    try:
+        with subprocess.Popen(list(command), cwd=str(folder) if folder else None) as child:
+            return child.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def explain_os_error(error: OSError, mend: str) -> SetupError | None:
