@@ -27,7 +27,7 @@ HELP = """usage: bootstrap.py VERB [arguments]
   doctor   what runs here, and its proof    lock     write packaging/requirements*.txt anew
 """
 
-# What each verb runs with the environment's Python, one after the other until one fails.
+# What each verb runs with the environment's Python: all of it, so that one run tells everything that is wrong.
 COMMANDS: dict[str, list[list[str]]] = {
     "setup": [],
     "engine": [],
@@ -83,11 +83,8 @@ def _do(verb: str, rest: Sequence[str]) -> int:
     os.environ.update(ready.variables())
     if verb == "run":
         return _run_app(ready, rest)
-    for command in COMMANDS[verb]:
-        status = run_child([ready.python, *command, *rest], ROOT)
-        if status != 0:
-            return status
-    return 0
+    statuses = [run_child([ready.python, *command, *rest], ROOT) for command in COMMANDS[verb]]
+    return next((status for status in statuses if status != 0), 0)
 
 
 def _run_app(ready: Ready, rest: Sequence[str]) -> int:
