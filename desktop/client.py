@@ -10,16 +10,31 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from urllib.parse import quote
 
 from desktop import wire
+from desktop.event_stream import AskBegin, AskDelta, AskEnd, AskEvent, AskState, ServerSentEvent, sse_events
 
 if TYPE_CHECKING:
     import httpx
+
+__all__ = [
+    "AskBegin",
+    "AskDelta",
+    "AskEnd",
+    "AskEvent",
+    "AskState",
+    "Client",
+    "ClientError",
+    "ServerSentEvent",
+    "ServiceUnreachable",
+    "ask_event",
+    "error_of",
+    "sse_events",
+]
 
 Answer = TypeVar("Answer", bound=wire.Wire)
 ROOT = "/jackdaw/v1"
@@ -50,50 +65,6 @@ class ServiceUnreachable(ClientError):
 
     def __init__(self, message: str, *, hint: str = "Start Jackdaw, or run: jackdaw serve") -> None:
         super().__init__("service_unreachable", message, hint=hint)
-
-
-@dataclass(frozen=True, slots=True)
-class AskBegin:
-    """The user's message is durable; `user` is None when an existing message is answered again."""
-
-    user: wire.Message | None
-    answer: wire.Message
-
-
-@dataclass(frozen=True, slots=True)
-class AskState:
-    """What the answer waits for while nothing is written yet; `fraction` in 0..1 when known."""
-
-    state: Literal["loading", "prompt", "queued"]
-    fraction: float | None
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class AskDelta:
-    """A piece of text, to be appended to what came before."""
-
-    content: str = ""
-    reasoning: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class AskEnd:
-    """Always the last: the answer as it is stored."""
-
-    message: wire.Message
-
-
-AskEvent = AskBegin | AskState | AskDelta | AskEnd
-
-
-@dataclass(frozen=True, slots=True)
-class ServerSentEvent:
-    """One event of an event stream; `data` is the JSON text."""
-
-    id: str
-    event: str
-    data: str
 
 
 class Client:
@@ -349,30 +320,6 @@ def ask_event(event: ServerSentEvent) -> AskEvent:
         f"The service sent an event of the unknown type {event.event!r}.",
         hint="The service is of another version; restart it with: jackdaw stop",
     )
-
-
-async def sse_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[ServerSentEvent]:
-    """Parse an event stream; comments are skipped. Lines end with LF as our service writes them.
-
-    Bytes are split, not text: str.splitlines would also split at U+2028 inside a JSON string.
-    Source: WHATWG HTML standard, section 9.2.6.
-    """
-    pending = b""
-    fields: dict[str, list[str]] = {}
-    async for chunk in chunks:
-        *lines, pending = (pending + chunk).split(b"\n")
-        for line in lines:
-            if line:
-                name, _, value = line.decode().partition(":")
-                fields.setdefault(name, []).append(value.removeprefix(" "))
-                continue
-            if "data" in fields:
-                yield ServerSentEvent(
-                    id="".join(fields.get("id", [])),
-                    event="".join(fields.get("event", ["message"])),
-                    data="\n".join(fields["data"]),
-                )
-            fields = {}
 
 
 def error_of(status: int, content: bytes) -> ClientError:

@@ -49,9 +49,12 @@ class Asking:
         self._speed = speed
         self._on_change = on_change
         self._running: dict[str, _Running] = {}
+        self._closed = False
 
     async def ask(self, chat_id: str, request: AskRequest) -> Answer:
         """Store the question and start the answer. Raises NotFound, BadRequest, or Conflict while one is running."""
+        if self._closed:
+            raise NotAvailable("stopping", "The service is stopping.", hint="Ask again once it has started.")
         if chat_id in self._running:
             raise Conflict(
                 "chat_busy", "This chat is writing an answer already.", hint="Wait for it, or stop it first."
@@ -64,6 +67,8 @@ class Asking:
             raise
         running.answer = answer
         running.task = asyncio.create_task(self._run(running, answer, history), name=f"answer {answer.record.id}")
+        if self._closed:
+            running.stop("interrupted")  # the service began to stop while the question was being stored
         self._on_change("answering", chat_id)
         return answer
 
@@ -83,7 +88,8 @@ class Asking:
             running.stop("stopped")
 
     async def close(self) -> None:
-        """Interrupt all answers and wait until they are saved."""
+        """Interrupt all answers, wait until they are saved, and take no more questions."""
+        self._closed = True
         await asyncio.gather(*(self.stop(chat_id, "interrupted") for chat_id in tuple(self._running)))
 
     def is_running(self, chat_id: str) -> bool:
@@ -133,6 +139,7 @@ class Asking:
         state: MessageState = "complete"
         failure: BaseException | None = None
         try:
+            running.begin()
             await self._generate(answer, *history)
         except asyncio.CancelledError:
             state = running.how  # only stop() cancels this task
@@ -181,13 +188,23 @@ class _Running:
         self.answer: Answer | None = None
         self.task: asyncio.Task[None] | None = None
         self.how: MessageState = "stopped"
-        self._stopped = False
+        self._begun = self._stopped = False
+
+    def begin(self) -> None:
+        """First thing in the task: a stop that came before it is obeyed now."""
+        self._begun = True
+        if self._stopped:
+            raise asyncio.CancelledError
 
     def stop(self, how: MessageState) -> None:
-        """Once only: a second cancellation would hit the saving of what was written."""
+        """Once only: a second cancellation would hit the saving of what was written.
+
+        A task that is cancelled before its first step never runs a line, so the answer would never end: hence `begin`.
+        """
         if not self._stopped and self.task is not None:
             self._stopped, self.how = True, how
-            self.task.cancel()
+            if self._begun:
+                self.task.cancel()
 
 
 def chat_payload(chat: ChatRecord, history: Sequence[MessageRecord], draft: str = "") -> dict[str, Any]:
