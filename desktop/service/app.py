@@ -29,11 +29,14 @@ from desktop.service.keys import KEYS_MIGRATION, Keys
 from desktop.service.listeners import LOOPBACK, Listeners, check_bind
 from desktop.service.openai_api import openai_routes
 from desktop.service.port_app import port_app
+from desktop.service.quiet import run_when_quiet
 from desktop.service.speed import Speed
 from desktop.settings import SettingsFile
+from engine.errors import EngineError
 from engine.scheduler import Scheduler
 from models.child import reap_orphans
 from models.database import Database
+from models.errors import ModelsError
 from models.library import LIBRARY_MIGRATION, Library, LibraryModel
 
 log = logging.getLogger(__name__)
@@ -42,6 +45,7 @@ MIGRATIONS = (LIBRARY_MIGRATION, CHATS_MIGRATION, KEYS_MIGRATION)
 STATUS_EVERY_S = 1.0
 SAVE_KEYS_EVERY_S = 60.0
 ANSWER_GRACE_S = 5.0
+MEASURE_AFTER_QUIET_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Service:
         """Open the listeners, then prove the engine if need be. Returns once the control socket answers."""
         await self.listeners.start()
         self.core.engine.start_proof()
+        measuring = self._measure_threads()
+        self._tasks.append(asyncio.create_task(measuring, name="measure threads"))
         self._every(STATUS_EVERY_S, self._tell_status, "status")
         self._every(SAVE_KEYS_EVERY_S, self.core.keys.save_use, "save the use of keys")
 
@@ -92,6 +98,13 @@ class Service:
             await self.listeners.close(0)
         await asyncio.gather(gentle, hurry, return_exceptions=True)
         await self._closing.aclose()
+
+    async def _measure_threads(self) -> None:
+        """Once per machine and engine, when nobody has asked for anything for a while."""
+        try:
+            await run_when_quiet(self.core.engine.measure, self.core.busy, quiet_s=MEASURE_AFTER_QUIET_S)
+        except (EngineError, ModelsError, OSError) as error:
+            log.warning("The threads were not measured: %s", error)
 
     async def _tell_status(self) -> None:
         """Publish the status while somebody listens; nobody pays for it otherwise."""

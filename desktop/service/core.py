@@ -91,6 +91,14 @@ class Core:
             tokens_per_s=self.speed.per_second(),
         )
 
+    def busy(self) -> bool:
+        """Whether anybody waits for the processors: a model that loads or answers, or a job."""
+        jobs = any(job.state in ("pending", "running") for job in self.jobs.all())
+        return jobs or any(
+            model.busy_slots or model.queued or model.state in ("queued", "loading")
+            for model in self.scheduler.snapshot()
+        )
+
     def chat_changed(self, action: str, chat_id: str) -> None:
         """Tell everybody what happened to a chat: created, changed, deleted, restored, answering, answered."""
         publish_chat(self.events, action, chat_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,7 @@ from desktop.wire import DoctorReport, EngineInfo
 from engine.doctor import doctor_report
 from engine.errors import EngineUnproven
 from engine.proof import ProofResult, from_json, prove_and_save
-from engine.tuning import load_tuning, measured_figures
+from engine.tuning import is_measured, load_tuning, measure, measured_figures
 from engine.types import Tuning
 from models.errors import BinaryMissing, ModelsError
 from models.llamacpp import EngineBuild, find_build
@@ -81,6 +82,18 @@ class EngineState:
                 hint="`jackdaw doctor` shows more; `make engine` builds it anew.",
             )
 
+    async def measure(self) -> None:
+        """Choose by measurement how models share the processors; a kept measurement is not repeated.
+
+        Takes half a minute of all processors. Models that are loaded keep the threads they have.
+        """
+        await self.require_proven()
+        if self._found is None or await asyncio.to_thread(is_measured, self._engines, self._found):
+            return
+        with tempfile.TemporaryDirectory(prefix="jackdaw-tuning-", ignore_cleanup_errors=True) as folder:
+            self.tuning = await measure(self._engines, self._found, Path(folder), _log_step)
+        log.info("threads: %s", self.tuning.source)
+
     async def report(self, *, again: bool) -> DoctorReport:
         """What the doctor says; with `again` after a new proof."""
         if again and self._found is not None:
@@ -136,7 +149,7 @@ class EngineState:
 
 
 def _log_step(progress: Progress) -> None:
-    log.info("proof %d/%d: %s", progress.done, progress.total, progress.message)
+    log.info("%d/%d: %s", progress.done, progress.total, progress.message)
 
 
 def _no_build(engines: Path) -> EngineBuild:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import re
 import stat
@@ -194,3 +195,18 @@ def test_nobody_is_there_without_a_service(tmp_path: Path) -> None:
                 await client.health()
 
     asyncio.run(run())
+
+
+def test_a_window_is_raised_only_when_one_is_open(service: RunningService) -> None:
+    async def raised() -> bool:
+        async with service.client() as client:
+            return await client.raise_window()
+
+    assert not asyncio.run(raised())
+    lock = os.open(service.paths.window_lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        assert not asyncio.run(raised())
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert asyncio.run(raised())
+    finally:
+        os.close(lock)

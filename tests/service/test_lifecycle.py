@@ -269,6 +269,7 @@ def test_after_a_session_everything_is_the_owner_s_and_no_secret_is_written(
     assert "hello" not in log
 
 
+@pytest.mark.accept(35)
 def test_a_taken_port_is_explained_and_taken_once_it_is_free(home: Paths, engine_environ: dict[str, str]) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
@@ -277,6 +278,7 @@ def test_a_taken_port_is_explained_and_taken_once_it_is_free(home: Paths, engine
         service = RunningService(home, "--port", str(port), environ=engine_environ)
         try:
             eventually(home.control_socket.exists, 30)
+            eventually(lambda: service.use(lambda client: client.status()).port.problem, 10)
             status = service.use(lambda client: client.status())
             assert not status.port.open
             assert status.port.number == port
