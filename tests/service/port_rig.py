@@ -7,7 +7,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -157,7 +157,13 @@ async def _read_chunked(reader: asyncio.StreamReader, status: int, headers: dict
 
 @asynccontextmanager
 async def open_port(
-    paths: Paths, engine: Path, *models: Path, limits: Limits | None = None, settings: SchedulerSettings = SETTINGS
+    paths: Paths,
+    engine: Path,
+    *models: Path,
+    limits: Limits | None = None,
+    settings: SchedulerSettings = SETTINGS,
+    bind: Sequence[str] = LOOPBACK,
+    number: int = 0,
 ) -> AsyncIterator[Port]:
     """A port over the llama-server in `engine`, with these files in its library; everything is closed at the end."""
     database = await Database.open(paths.database, [LIBRARY_MIGRATION, KEYS_MIGRATION])
@@ -179,9 +185,10 @@ async def open_port(
         port_app=port_app(core),
         control_app=_nothing,
         control_socket=paths.control_socket,
-        port=0,
-        bind=LOOPBACK,
+        port=number,
+        bind=bind,
         limits=limits,
+        retry_s=0.05,
     )
     try:
         await core.listeners.start()
