@@ -56,6 +56,7 @@ def _run(paths: Paths) -> int:
     bridge = Bridge(connector(paths))
     window = MainWindow(theme, bridge, paths)
     faults.shown_by(window)
+    window.finished.connect(app.quit)
     window.show_first()
     notifier = quit_on_signals(window.quit)
     code = app.exec()

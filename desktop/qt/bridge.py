@@ -234,6 +234,7 @@ class Bridge(QObject):
             loop.run_forever()
         finally:
             loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
             loop.close()
 
     async def _finish(self, last: Callable[[Client], Coroutine[Any, Any, object]] | None) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer, Signal, SignalInstance
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtCore import Signal, SignalInstance
+from PySide6.QtWidgets import QSizePolicy, QStackedWidget, QWidget
 
 from desktop.qt.branches import last_of
 from desktop.qt.bridge import Bridge, Failure, Link
@@ -16,6 +16,8 @@ from desktop.qt.composer import Composer
 from desktop.qt.context_gauge import ContextGauge
 from desktop.qt.conversation import Conversation
 from desktop.qt.empty_chat import EmptyChat
+from desktop.qt.find_bar import FindBar
+from desktop.qt.links import ask_to_open
 from desktop.qt.model_words import title_of
 from desktop.qt.store import Store
 from desktop.qt.surface import Pane, column, row
@@ -28,15 +30,13 @@ if TYPE_CHECKING:
     from desktop.client import AskState
     from desktop.wire import Message, Model
 
-LONG_MS = 2000  # after this long, waiting is explained and can be given up
-
 
 class ChatColumn(Pane):
     """Shows one conversation at a time; `show_chat` replaces it. An answer of another chat goes on unseen."""
 
     model_asked = Signal()
+    gave_up = Signal()
     answer_changed = Signal()
-    long_loading = Signal(bool)
 
     def __init__(self, theme: Theme, bridge: Bridge, store: Store) -> None:
         super().__init__(theme, "bg_surface")
@@ -51,8 +51,10 @@ class ChatColumn(Pane):
         self.empty = EmptyChat(theme)
         self.composer = Composer(theme)
         self.gauge = ContextGauge(bridge, self)
+        self.find_bar = FindBar(theme, self.transcript)
         self._stack = QStackedWidget()
-        self._long = QTimer(self, singleShot=True, interval=LONG_MS)
+        # What stands in the middle gives way: neither it nor the first-run page may push the composer out of view.
+        self._stack.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
         self._lay_out()
         self._connect()
         self._follow()
@@ -160,8 +162,12 @@ class ChatColumn(Pane):
 
     def _delta(self, content: str, reasoning: str) -> None:
         if self.conversation.answer is not None:
-            self._long.stop()
             self.rows.feed(self.conversation.answer.id, content, reasoning)
+
+    def _show_speed(self) -> None:
+        status, answer = self._store.status, self.conversation.answer
+        if status is not None and answer is not None:
+            self.transcript.set_speed(answer.id, status.tokens_per_s)
 
     def _waiting(self, state: AskState) -> None:
         words = {
@@ -206,13 +212,18 @@ class ChatColumn(Pane):
             return
         self._stack.setCurrentWidget(self._empty_page)
         if (chat.chat_id and chat.chat is None) or not self._store.models_known:
-            self.empty.show_state("loading")
+            self.empty.show_state("loading", self._waits_for())
         elif not self._store.chat_models():
             self.empty.show_state("no_model")
         else:
             model = self.model
             note = f"{title_of(model)} answers, on this computer." if model else "Choose a model above to begin."
             self.empty.show_state("ready", note)
+
+    def _waits_for(self) -> str:
+        if self._bridge.link.phase != "online":
+            return "Jackdaw's service is starting. The first start proves the engine, which can take a minute."
+        return "Reading the conversation."
 
     def _refresh_blocked(self) -> None:
         link: Link = self._bridge.link
@@ -268,6 +279,10 @@ class ChatColumn(Pane):
         transcript.regenerate_requested.connect(self._regenerate)
         transcript.edit_requested.connect(self.edit_message)
         transcript.branch_requested.connect(self._branch)
+        transcript.link_clicked.connect(lambda url: ask_to_open(self.theme, url, self))
+        self.find_bar.closed.connect(composer.focus)
+        self.empty.give_up_asked.connect(self.gave_up)
+        self._store.status_changed.connect(self._show_speed)
         self.header.model_asked.connect(self.model_asked)
         self.header.renamed.connect(lambda title: self.conversation.patch({"title": title}))
         self.notice.action_clicked.connect(self._notice_pressed)
@@ -297,6 +312,7 @@ class ChatColumn(Pane):
         notice = row(margins=(16, 8, 16, 0))
         notice.addWidget(self.notice)
         layout.addLayout(notice)
+        layout.addWidget(self.find_bar)
         layout.addWidget(self._stack, 1)
         foot = row(margins=(16, 0, 16, 10))
         foot.addStretch(1)

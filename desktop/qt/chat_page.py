@@ -252,6 +252,11 @@ class ChatPage(QWidget):
         status = self._store.status
         self.inspector.add_speed(status.tokens_per_s if status else None)
 
+    def _chats_came(self) -> None:
+        for summary in self._store.chats:
+            if (conversation := self._open.get(summary.id)) is not None:
+                conversation.take_summary(summary)
+
     def _chat_heard(self, chat_id: str, action: str) -> None:
         conversation = self._open.get(chat_id)
         if conversation is not None and conversation.chat is not None:
@@ -263,6 +268,7 @@ class ChatPage(QWidget):
         self.list.rename_asked.connect(self.rename)
         self.list.pin_asked.connect(self.pin)
         self.list.delete_asked.connect(self.delete)
+        self.column.gave_up.connect(self.new_chat)
         self.column.answer_changed.connect(self._answer_changed)
         self.column.model_asked.connect(lambda: self.model_asked.emit(self.column.header.pill))
         self.column.composer.parameters_asked.connect(self.open_parameters)
@@ -272,4 +278,5 @@ class ChatPage(QWidget):
         self._store.models_changed.connect(self._models_changed)
         self._store.settings_changed.connect(self._models_changed)
         self._store.status_changed.connect(self._status_changed)
+        self._store.chats_changed.connect(self._chats_came)
         self._store.chat_changed.connect(self._chat_heard)

@@ -50,7 +50,7 @@ class Composer(QWidget):
         self._local = Label(theme, LOCAL_NOTE, "small", "text3")
         self._lay_out()
         self._connect()
-        self._refresh()
+        self.set_room(Room())
 
     @property
     def text(self) -> str:
@@ -82,6 +82,7 @@ class Composer(QWidget):
         """How full the context is with the draft."""
         self._room = room
         self._ring.set_value(room.share or 0.0, room.in_words(), room.in_full())
+        self._ring.setVisible(bool(room.in_words()))
         self._refresh()
 
     def say(self, text: str, token: str = "text2") -> None:

@@ -16,7 +16,7 @@ from desktop.qt.bridge import Bridge, Call, Failure
 
 if TYPE_CHECKING:
     from desktop.client import AskEvent, AskState, Client
-    from desktop.wire import Chat, Message
+    from desktop.wire import Chat, ChatSummary, Message
 
 # The service tells everybody of a change, also whoever asked for it; so long after asking it is taken for ours.
 OWN_CHANGE_MS = 2000
@@ -308,6 +308,13 @@ class Conversation(QObject):
             update["parameters"] = SamplingParameters.model_validate(update["parameters"])
         self.chat = self.chat.model_copy(update=update)
         self.changed.emit()
+
+    def take_summary(self, summary: ChatSummary) -> None:
+        """The list knows a newer name or pin, given by the service or by somebody else."""
+        chat = self.chat
+        if chat is not None and (chat.title, chat.pinned) != (summary.title, summary.pinned):
+            self.chat = chat.model_copy(update={"title": summary.title, "pinned": summary.pinned})
+            self.changed.emit()
 
     def _take(self, chat: Chat) -> None:
         self.messages = list(chat.messages)

@@ -24,7 +24,7 @@ STATES = {
     "stopped": "Stopped by you",
     "failed": "Failed",
 }
-FINISHED = {"stop": "end of the answer", "length": "longest answer or context reached", "tool_calls": "tool call"}
+FINISHED = {"stop": "end of the answer", "length": "length limit", "tool_calls": "tool call"}
 
 
 class DetailsTab(QWidget):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from desktop.qt.components.button import IconButton
+from desktop.qt.components.button import Button, IconButton
 from desktop.qt.components.drop import DropZone
 from desktop.qt.components.label import Label
 from desktop.qt.components.states import Skeleton
@@ -16,6 +16,7 @@ from desktop.qt.theme import Theme
 
 COMMAND = "jackdaw models import FILE"
 STATES = ("loading", "no_model", "ready")
+LONG_MS = 2000  # after this long, waiting is explained and can be given up
 
 
 class EmptyChat(QStackedWidget):
@@ -23,11 +24,16 @@ class EmptyChat(QStackedWidget):
 
     dropped = Signal(list)
     choose_asked = Signal()
+    give_up_asked = Signal()
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
-        self.addWidget(Skeleton(theme, rows=8))
+        self.waiting = Label(theme, "", "ui", "text2", wrap=True)
+        self.give_up = Button(theme, "Cancel", small=True)
+        self._long = QTimer(self, singleShot=True, interval=LONG_MS)
+        self._long.timeout.connect(self._explain)
+        self.addWidget(self._loading())
         self.addWidget(self._first_run())
         self.headline = Label(theme, "What are you working on?", "heading")
         self.note = Label(theme, "", "ui", "text2", wrap=True)
@@ -38,9 +44,32 @@ class EmptyChat(QStackedWidget):
         return STATES[self.currentIndex()]
 
     def show_state(self, state: str, note: str = "") -> None:
-        """`note` stands below the headline when one may begin: which model will answer."""
-        self.note.setText(note)
+        """`note` says which model will answer, or what is waited for; that is shown after two seconds."""
+        (self.waiting if state == "loading" else self.note).setText(note)
+        if state != "loading":
+            self._long.stop()
+        elif not self._long.isActive() and not self.waiting.isVisibleTo(self):
+            self._long.start()
+        if state != self.state:
+            self.waiting.hide()
+            self.give_up.hide()
         self.setCurrentIndex(STATES.index(state))
+
+    def _explain(self) -> None:
+        self.waiting.show()
+        self.give_up.show()
+
+    def _loading(self) -> QWidget:
+        page = QWidget()
+        layout = column(page, margins=(24, 24, 24, 24), gap=12)
+        layout.addWidget(Skeleton(self._theme, rows=6))
+        layout.addWidget(self.waiting)
+        layout.addWidget(self.give_up, 0, Qt.AlignmentFlag.AlignLeft)
+        layout.addStretch(1)
+        self.give_up.clicked.connect(self.give_up_asked)
+        self.waiting.hide()
+        self.give_up.hide()
+        return page
 
     def _ready(self) -> QWidget:
         page = QWidget()

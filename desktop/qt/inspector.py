@@ -43,12 +43,10 @@ class Inspector(Pane):
             self.tabs.set_index(TABS.index(name))
 
     def add_speed(self, tokens_per_s: float | None) -> None:
-        """Take a measurement of the writing speed, None while nothing is written."""
-        if tokens_per_s is None:
-            self._speed.setText("–")
-            return
-        self._speed.setText(f"{tokens_per_s:.1f}")
-        self.sparkline.add(tokens_per_s)
+        """Take a measurement of the writing speed; None while nothing is written leaves the last one standing."""
+        if tokens_per_s is not None:
+            self._speed.setText(f"{tokens_per_s:.1f}")
+            self.sparkline.add(tokens_per_s)
 
     def first_focus(self) -> QWidget:
         return self.parameters.system_prompt if self._pages.currentIndex() == 0 else self.tabs

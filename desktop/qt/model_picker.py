@@ -23,7 +23,7 @@ from desktop.qt.theme import Theme
 if TYPE_CHECKING:
     from desktop.wire import Model
 
-WIDTH = 640
+WIDTH = 720
 MAX_LIST = 420
 
 

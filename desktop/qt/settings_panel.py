@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QRadioButton, QScrollArea, QVBoxLayout, QWidget
 
 from desktop.qt.bridge import Bridge, Failure
 from desktop.qt.components.button import IconButton
@@ -52,6 +52,9 @@ class SettingsPanel(Overlay):
         if about_keys:
             self._scroll.ensureWidgetVisible(self.keys)
             self.keys.name.setFocus(Qt.FocusReason.OtherFocusReason)
+
+    def focus_first(self) -> QWidget | None:
+        return self.theme_choice.findChildren(QRadioButton)[self.theme_choice.index]
 
     def _fill(self) -> None:
         settings = self._store.settings

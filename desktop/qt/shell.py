@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QRect, QRectF, Qt, QTimer
+from PySide6.QtCore import QRect, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QFileDialog, QStackedWidget, QWidget
 
@@ -45,7 +45,9 @@ LastRequest = Callable[["Client"], Coroutine[Any, Any, object]]
 
 
 class MainWindow(Pane):
-    """The window of one data folder. `show_first()` shows it, then begins to connect; `quit()` ends the program."""
+    """The window of one data folder. `show_first()` shows it, then begins to connect; `quit()` ends it: `finished`."""
+
+    finished = Signal()
 
     def __init__(self, theme: Theme, bridge: Bridge, paths: Paths) -> None:
         super().__init__(theme, "bg_surface")
@@ -95,7 +97,7 @@ class MainWindow(Pane):
         self._save_state()
         self.tray.hide()
         self.hide()
-        QApplication.exit(0)
+        self.finished.emit()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         if not self._quitting and self.keep_serving and self.tray.available:
@@ -164,6 +166,13 @@ class MainWindow(Pane):
         self.show_page("chat")
         self.chat.open_chat(chat_id)
 
+    def find_in_chat(self) -> None:
+        """Find words in the conversation in view, or filter the models."""
+        if self.pages.currentWidget() is self.models:
+            self.models.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        else:
+            self.chat.column.find_bar.open_bar()
+
     def find_chat(self) -> None:
         """Go to the search over all chats."""
         self.show_page("chat")
@@ -231,7 +240,7 @@ class MainWindow(Pane):
         """The first model is taken for the empty chat by itself; a further one is offered."""
         self.store.ask_models()
         chat = self.chat.conversation
-        if not chat.chat_id and not chat.model:
+        if not chat.chat_id and chat.model in ("", model_id):
             self.chat.take_model(model_id)
             self.show_page("chat")
             self.toasts.show_toast(f"{name} is ready to chat with.")

@@ -150,13 +150,19 @@ class Store(QObject):
             self._timers["status"].start()
 
     def _job_event(self, event: Event) -> None:
-        from desktop.wire import Job
+        from desktop.wire import Job, Model
 
         try:
             job = Job.model_validate(event.data)
         except ValueError:
             return
         self.jobs[job.id] = job
+        added = (job.result or {}).get("model") if job.kind == "import" and job.state == "done" else None
+        if added is not None:
+            # Known before anybody hears that the job is done: what follows may use the model at once.
+            model = Model.model_validate(added)
+            self.models[model.id] = model
+            self.models_changed.emit()
         self.job_changed.emit(job)
 
     def _status_event(self, event: Event) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtGui import QGuiApplication
-
 from desktop.qt.branches import last_of
-from desktop.qt.code_blocks import last_code_block
 from desktop.qt.commands import Command
 
 if TYPE_CHECKING:
@@ -80,7 +77,8 @@ def _of_chat(window: MainWindow) -> list[Command]:
             "trash-2",
             enabled=in_chat,
         ),
-        Command("find", "Find in all chats", "Chat", window.find_chat, ("Ctrl+F",), "search"),
+        Command("find", "Find in this chat", "Chat", window.find_in_chat, ("Ctrl+F",), "search"),
+        Command("find-chat", "Search all chats", "Chat", window.find_chat, ("Ctrl+Shift+F",), "search"),
         Command("send", "Send", "Chat", keys=("Return",)),
         Command("line", "New line", "Chat", keys=("Shift+Return",)),
         Command("stop", "Stop the answer, close", "Chat", keys=("Esc",)),
@@ -97,7 +95,6 @@ def _of_reading(window: MainWindow) -> list[Command]:
             lambda: _copy_code(window),
             ("Ctrl+Shift+K",),
             "copy",
-            enabled=lambda: bool(_last_code(window)),
         ),
         Command("copy-text", "Copy the selection as text", "Reading", keys=("Ctrl+C",)),
         Command("copy-markdown", "Copy the selection as Markdown", "Reading", keys=("Ctrl+Shift+C",)),
@@ -133,15 +130,6 @@ def _write(window: MainWindow) -> None:
     window.chat.column.composer.focus()
 
 
-def _last_code(window: MainWindow) -> str:
-    for shown in reversed(window.chat.conversation.branch()):
-        if code := last_code_block(shown.message.content):
-            return code
-    return ""
-
-
 def _copy_code(window: MainWindow) -> None:
-    code = _last_code(window)
-    if code:
-        QGuiApplication.clipboard().setText(code)
-        window.toasts.show_toast("The last code block was copied.")
+    copied = window.chat.column.transcript.copy_last_code()
+    window.toasts.show_toast("The last code block was copied." if copied else "There is no code in this chat.")
