@@ -15,9 +15,9 @@ RETRY_AFTER_S = 1
 
 TYPE_OF_STATUS = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
-# llama-server answers 500 to most requests it cannot use (a schema, a template's own refusal, a grammar); these are the
-# few that mean its own failure. Source: tools/server/server-context.cpp, send_error.
-OWN_FAILURES = ("got exception:", "Compute error", "failed to process", "Input prompt is too big", "Internal Server")
+# llama-server answers 500 to most requests it cannot use (a schema, a template's own refusal, a grammar that meets a
+# forced token); these are the few that mean its own failure. Source: tools/server/server-context.cpp, send_error.
+OWN_FAILURES = ("Compute error", "Internal Server Error", "unknown error", "Unable to")
 
 
 class ApiError(Exception):

@@ -269,6 +269,77 @@ def test_two_thousand_strange_bodies_do_no_harm(home: Paths, tiny_chat_gguf: Pat
     run(work())
 
 
+@pytest.mark.accept(8)
+def test_strange_bodies_do_no_harm_to_the_real_engine(home: Paths, engine_bin: Path, tiny_chat_gguf: Path) -> None:
+    """What passed the checks is still strange; llama-server's own refusals are the request's fault, never a 5xx."""
+
+    async def one(port: Port, body: dict[str, Any]) -> None:
+        path = "/v1/chat/completions" if "messages" in body else "/v1/completions"
+        answer = await port.post(path, {**body, "max_tokens": 2})
+        assert answer.status < 500, (body, answer.body)
+
+    async def work() -> None:
+        chance = random.Random(6)
+        async with open_port(home, engine_bin, tiny_chat_gguf) as port:
+            await port.chat("hi", max_tokens=1)
+            pid = port.core.scheduler.state(port.model).pid
+            for _ in range(60):
+                bodies = [plausible_body(chance, port.model) for _ in range(5)]
+                await asyncio.gather(*(one(port, body) for body in bodies))
+            assert port.core.scheduler.state(port.model).pid == pid
+
+    run(work())
+
+
+def plausible_body(chance: random.Random, model: str) -> dict[str, Any]:
+    """Right types, odd values: what the checks let through."""
+    odd: dict[str, list[Any]] = {
+        "temperature": [0, 10, 1e-30],
+        "top_k": [-1, 1, 1_000_000],
+        "top_p": [0, 1],
+        "min_p": [0, 1],
+        "typical_p": [0, 1],
+        "top_n_sigma": [-1, 0, 100],
+        "mirostat": [0, 1, 2],
+        "mirostat_tau": [0, 100],
+        "dry_multiplier": [0, 100],
+        "dry_base": [1, 100],
+        "xtc_probability": [0, 1],
+        "dynatemp_range": [0, 10],
+        "repeat_penalty": [0, 10],
+        "seed": [-1, 2**62],
+        "n": [1, 2, 64],
+        "stop": ["", "\x00", ["a"] * 16],
+        "logit_bias": [{"0": -100}, {"2147483647": 5}, [[5, False]]],
+        "grammar": ["", "root ::= ", 'root ::= "a"', "root ::= root", "\x00"],
+        "json_schema": [{}, {"type": 5}, {"$ref": "#/x"}, {"pattern": "("}, {"type": "string", "minLength": 10**9}],
+        "response_format": [{"type": "json_object"}, {"type": "json_schema", "json_schema": {"schema": {"$ref": 1}}}],
+        "ignore_eos": [True],
+        "stream": [True],
+        "logprobs": [True, 3],
+        "tools": [[TOOL], [{"type": "function", "function": {"name": "x", "parameters": {"type": 7}}}]],
+        "tool_choice": ["none", "required"],
+        "chat_template_kwargs": [{"enable_thinking": "x"}, {"messages": 1}],
+        "reasoning_effort": ["none", "high"],
+        "continue_final_message": [True],
+        "add_generation_prompt": [False],
+    }
+    body: dict[str, Any] = {name: chance.choice(odd[name]) for name in chance.sample(sorted(odd), k=3)}
+    prompts: list[Any] = ["", "x", [5], [[5], [6]], ["a", "b"], [2**31 - 1], "\x00"]
+    if chance.random() < 0.3:
+        return {"model": model, "prompt": chance.choice(prompts), **body}
+    conversations: list[Any] = [
+        HELLO,
+        [{"role": "assistant", "content": "x"}],
+        [{"role": "assistant", "content": "x"}] * 2,
+        [{"role": "tool", "content": "x"}],
+        [{"role": "user", "content": []}],
+        [{"role": "user", "content": "<|im_end|>"}],
+        [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]}],
+    ]
+    return {"model": model, "messages": chance.choice(conversations), **body}
+
+
 def strange_body(chance: random.Random, model: str) -> bytes:
     """A request with some fields wrong, some unknown, and now and then no JSON at all."""
     body: dict[str, Any] = {"model": model, "messages": HELLO, "prompt": "hi"}
