@@ -115,13 +115,13 @@ def make_backup(path: Path, source: sqlite3.Connection) -> Path:
     It gets its final name only after it passed quick_check and is on the disk. Raises DiskFull and leaves nothing.
     """
     folder = backup_folder(path)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     newest = next(iter(backups(path)), None)
     number = (_backup_number(newest) or 0) + 1 if newest else 1
     made = folder / f"{path.stem}-{number:06d}{path.suffix}"
     part = made.with_suffix(".part")
     try:
         with explained_with_files(made):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             part.unlink(missing_ok=True)
             _create_private(part)
             with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as target:
@@ -135,7 +135,8 @@ def make_backup(path: Path, source: sqlite3.Connection) -> Path:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
     for old in backups(path)[BACKUPS_KEPT:]:
-        old.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # one too many does no harm, and the next backup tries again
+            old.unlink()
     return made
 
 
