@@ -8,12 +8,10 @@ the best here, and how long threads may spin, is measured once per build and pro
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,8 +19,7 @@ from typing import Any
 
 from engine.types import Tuning
 from models.child import Child, ChildSpec, clean_environment, spawn
-from models.errors import ModelsError
-from models.llamacpp import EngineBuild, binary, find_build, proof_id, write_json
+from models.llamacpp import EngineBuild, binary, proof_id, write_json
 from models.progress import Progress, Report
 from models.tiny_model import TinyShape, write_tiny_model
 
@@ -221,30 +218,3 @@ async def _busy_program(work_dir: Path) -> Child:
             environment=clean_environment(os.environ, home=work_dir),
         )
     )
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Measure one build unless that was done; progress as JSON lines, last the choice. Exit code 4 without a build."""
-    parser = argparse.ArgumentParser(prog="python -m engine.tuning")
-    parser.add_argument("--engine", type=Path, required=True, help="folder with llama-server")
-    parser.add_argument("--cache", type=Path, required=True, help="folder of builds; the result is kept below it")
-    options = parser.parse_args(arguments)
-    try:
-        build = find_build(options.cache, {"JACKDAW_ENGINE": str(options.engine)})
-        if not is_measured(options.cache, build):
-            with tempfile.TemporaryDirectory(prefix="jackdaw-tuning-") as folder:
-                asyncio.run(measure(options.cache, build, Path(folder), _print_progress))
-    except ModelsError as error:
-        sys.stderr.write(f"{error.message} {error.hint}\n")
-        return 4
-    sys.stdout.write(json.dumps({"chosen": load_tuning(options.cache, build).source}) + "\n")
-    return 0
-
-
-def _print_progress(progress: Progress) -> None:
-    sys.stdout.write(json.dumps(asdict(progress)) + "\n")
-    sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -10,7 +10,10 @@
  *
  *     taken by others = busy time of those processors in /proc/stat - CPU time of this process
  *
- * A look costs about 20 microseconds and happens at most every LOOK_NS. Linux only: elsewhere it is not built.
+ * A look costs about 20 microseconds and happens at most every LOOK_NS. Between looks each region tells by itself: a team
+ * that had its processors used them nearly all the time (0.87 and more was seen), one that had to share used half. Giving
+ * way is quick and taking back is slow, because one thread too few costs a fraction and one too many costs most of the speed.
+ * Linux only: elsewhere it is not built.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -28,6 +31,9 @@
 #define SMOOTH_S 0.12          /* time constant of the moving average over looks */
 #define GIVE_WAY 0.40          /* a processor counts as taken from this share of it on ... */
 #define TAKE_BACK 0.22         /* ... and as free again below this one: the gap keeps the team from flapping */
+#define SHARED 0.78            /* a team that used less than this of its processors had to share one */
+#define SHORT_NS 500000LL      /* regions shorter than this say nothing: starting the team is a part of them */
+#define HOLD_NS 250000000LL    /* after giving way, nothing is taken back for this long */
 
 typedef void (*parallel_fn)(void (*)(void *), void *, unsigned, unsigned);
 
@@ -35,6 +41,7 @@ static _Atomic(parallel_fn) real_parallel;
 static atomic_flag looking = ATOMIC_FLAG_INIT;
 static atomic_uint processors_taken;   /* whole processors that others use, after smoothing and hysteresis */
 static atomic_llong last_look_ns;
+static atomic_llong hold_until_ns;
 
 /* Touched only by the thread that holds `looking`. */
 static int stat_file = -1;
@@ -74,12 +81,12 @@ static double busy_seconds(const cpu_set_t *mask) {
     return (double) ticks / (double) sysconf(_SC_CLK_TCK);
 }
 
-static unsigned with_hysteresis(double taken, unsigned before) {
+static unsigned with_hysteresis(double taken, unsigned before, int may_take_back) {
     unsigned whole = before;
     while (taken > whole + GIVE_WAY) {
         whole++;
     }
-    while (whole > 0 && taken < whole - 1 + TAKE_BACK) {
+    while (may_take_back && whole > 0 && taken < whole - 1 + TAKE_BACK) {
         whole--;
     }
     return whole;
@@ -95,7 +102,12 @@ static void look(const cpu_set_t *mask) {
         double weight = seconds / (seconds + SMOOTH_S);
         taken_average += weight * ((taken > 0 ? taken : 0) - taken_average);
         unsigned before = atomic_load_explicit(&processors_taken, memory_order_relaxed);
-        atomic_store_explicit(&processors_taken, with_hysteresis(taken_average, before), memory_order_relaxed);
+        int may_take_back = wall >= atomic_load_explicit(&hold_until_ns, memory_order_relaxed);
+        unsigned taken_now = with_hysteresis(taken_average, before, may_take_back);
+        if (taken_now > before) {
+            atomic_store_explicit(&hold_until_ns, wall + HOLD_NS, memory_order_relaxed);
+        }
+        atomic_store_explicit(&processors_taken, taken_now, memory_order_relaxed);
     }
     last_wall_ns = wall;
     last_own_ns = own;
@@ -120,6 +132,22 @@ static unsigned team_size(unsigned wanted) {
     return (unsigned) free_processors < wanted ? (unsigned) free_processors : wanted;
 }
 
+/* A team that had to share a processor is made smaller at the very next region. */
+static void learn(unsigned team, long long wall_ns, long long cpu_ns, long long now) {
+    if (team < 2 || wall_ns < SHORT_NS || (double) cpu_ns >= SHARED * (double) wall_ns * team) {
+        return;
+    }
+    cpu_set_t mask;
+    if (sched_getaffinity(0, sizeof mask, &mask) == 0) {
+        int taken = CPU_COUNT(&mask) - (int) team + 1;
+        unsigned before = atomic_load_explicit(&processors_taken, memory_order_relaxed);
+        if (taken > (int) before) {
+            atomic_store_explicit(&processors_taken, (unsigned) taken, memory_order_relaxed);
+        }
+        atomic_store_explicit(&hold_until_ns, now + HOLD_NS, memory_order_relaxed);
+    }
+}
+
 /* The entry point that gcc emits for `#pragma omp parallel`; `threads` 0 means the runtime's default. */
 void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned flags) {
     parallel_fn real = atomic_load_explicit(&real_parallel, memory_order_acquire);
@@ -131,5 +159,10 @@ void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned 
         }
         atomic_store_explicit(&real_parallel, real, memory_order_release);
     }
-    real(body, data, team_size(threads), flags);
+    unsigned team = team_size(threads);
+    long long wall = now_ns(CLOCK_MONOTONIC);
+    long long cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+    real(body, data, team, flags);
+    long long end = now_ns(CLOCK_MONOTONIC);
+    learn(team, end - wall, now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu, end);
 }

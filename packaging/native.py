@@ -33,7 +33,7 @@ from engine_compile import CompileFailed, Compiler  # noqa: E402
 from engine_source import copy_converters, fetch_archive, unpack  # noqa: E402
 from engine_variants import BASE_FLAGS, TARGETS, Attempt, Failure, Variant, next_attempt, variants  # noqa: E402
 from pip_errors import explain_pip  # noqa: E402
-from threads_library import NAME, SOURCE, build_threads_library  # noqa: E402
+from threads_library import renew_threads_library  # noqa: E402
 from toolchain import Tools, find_tools  # noqa: E402
 
 from models.cpu import ggml_features, read_cpu_flags  # noqa: E402
@@ -156,12 +156,15 @@ def ensure_engine(cache: Path, python: str, console: Console, environ: Mapping[s
         work.mkdir(mode=0o700, exist_ok=True)
         unpack(fetch_archive(cache / ".downloads", python, console.note), work / "source")
         builder = Compiler(tools, work, environ, lock_fd)
-        built = climb(
-            backend, ladder, lambda a: builder.build(a, console.progress), prove_with(python, cache), console.note
-        )
+
+        def build(attempt: Attempt) -> Path:
+            folder = builder.build(attempt, console.progress)
+            renew_threads_library(folder / "lib", console)  # before the proof, which holds for these very files
+            return folder
+
+        built = climb(backend, ladder, build, prove_with(python, cache), console.note)
         copy_converters(work / "source", built.folder / "convert")
         build_bindings(work / "source", built.folder / "wheels", python, environ)
-        renew_threads_library(built.folder / "lib", console)
         write_json(built.folder / MANIFEST, manifest(built, compiler))
         _publish(built.folder, final)
         shutil.rmtree(work, ignore_errors=True)
@@ -190,18 +193,6 @@ def build_bindings(source: Path, target: Path, python: str, environ: Mapping[str
     answer = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
         raise explain_pip(answer.stdout + answer.stderr, "the Python bindings")
-
-
-def renew_threads_library(lib_dir: Path, console: Console) -> None:
-    """Compile our own small library unless the one there is of this source. The engine works without it, too."""
-    made_of = hashlib.sha256(SOURCE.read_bytes()).hexdigest()
-    note = lib_dir / f"{NAME}.source"
-    if (lib_dir / NAME).is_file() and note.is_file() and note.read_text(encoding="utf-8") == made_of:
-        return
-    if problem := build_threads_library(lib_dir):
-        console.note(problem)
-    else:
-        note.write_text(made_of, encoding="utf-8")
 
 
 def manifest(built: Built, compiler: str) -> dict[str, Any]:

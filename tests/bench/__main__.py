@@ -1,0 +1,32 @@
+"""`make bench`: every benchmark, one after the other. Each prints ratios measured side by side; none can fail a build."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import platform
+
+import psutil
+
+from tests.bench import stream_bench, tuning_bench, window_bench
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="the tiny model only, without the thread sweep")
+    chosen = parser.parse_args()
+    memory = psutil.virtual_memory().total / 2**30
+    print(f"{platform.processor() or platform.machine()}, {psutil.cpu_count()} processors, {memory:.0f} GiB")
+    print(f"load before the benches: {psutil.getloadavg()[0]:.2f}; medians, each thing once a round, in turn")
+    print("\n=== the port ===")
+    asyncio.run(stream_bench.main(chosen.rounds, quick=chosen.quick))
+    if not chosen.quick:
+        print("\n=== threads ===")
+        asyncio.run(tuning_bench.main(chosen.rounds))
+    print("\n=== the window ===")
+    window_bench.main()
+
+
+if __name__ == "__main__":
+    main()
