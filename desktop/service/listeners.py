@@ -145,11 +145,16 @@ class Listeners:
         self._port_server = Server(port_app, limits or Limits())
         self._control_server = Server(control_app, Limits(same_user_only=True))
         self._retrying: asyncio.Task[None] | None = None
+        self._hosts: tuple[int, frozenset[bytes]] = (-1, frozenset())
 
     @property
     def hosts(self) -> frozenset[bytes]:
-        """The Host values the port answers to."""
-        return host_names(self.bind, self.port)
+        """The Host values the port answers to. This machine's own addresses may change, loopback's names do not."""
+        if self.bind != LOOPBACK:
+            return host_names(self.bind, self.port)
+        if self._hosts[0] != self.port:
+            self._hosts = (self.port, host_names(self.bind, self.port))
+        return self._hosts[1]
 
     async def start(self) -> None:
         """Open both. A port that is taken is no failure here: `problem` names the holder and we keep trying."""

@@ -18,6 +18,7 @@ from models.gguf import Kind
 from models.library import Library, LibraryModel
 
 PLAN_S = 20.0
+KNOWN_S = 5.0
 USED_FOR = {"chat": "chat", "embedding": "embeddings", "rerank": "reranking"}
 
 
@@ -27,7 +28,7 @@ class ModelList:
     def __init__(self, library: Library, scheduler: Scheduler) -> None:
         self._library = library
         self._scheduler = scheduler
-        self._known: dict[str, LibraryModel] = {}
+        self._known: dict[str, tuple[float, LibraryModel]] = {}
         self._plans: dict[str, tuple[float, int]] = {}
 
     async def all(self, _request: Request) -> Response:
@@ -55,9 +56,7 @@ class ModelList:
             return await self._only_loaded(kind)
         if not isinstance(wanted, str) or len(wanted) > 512:
             raise ApiError(400, "'model' must be a model's id.", code="invalid_value", param="model")
-        model = self._known.get(wanted)
-        if model is None or self._scheduler.state(wanted).state != "ready":
-            model = self._known[wanted] = await self._library.get(wanted)  # a model that runs is looked up once
+        model = await self._get(wanted)
         if model.kind != kind:
             raise ApiError(
                 400,
@@ -65,6 +64,16 @@ class ModelList:
                 code="wrong_kind_of_model",
                 param="model",
             )
+        return model
+
+    async def _get(self, model_id: str) -> LibraryModel:
+        """From the library, asked every KNOWN_S seconds at most: a look into the database costs time to first token."""
+        known = self._known.get(model_id)
+        if known is not None and time.monotonic() - known[0] < KNOWN_S:
+            return known[1]
+        self._known.pop(model_id, None)
+        model = await self._library.get(model_id)
+        self._known[model_id] = (time.monotonic(), model)
         return model
 
     async def _only_loaded(self, kind: Kind) -> LibraryModel:
@@ -77,7 +86,7 @@ class ModelList:
         )
 
     async def _is(self, model_id: str, kind: Kind) -> bool:
-        return (await self._library.get(model_id)).kind == kind
+        return (await self._get(model_id)).kind == kind
 
     async def _row(self, model: LibraryModel) -> dict[str, Any]:
         loaded = self._scheduler.state(model.id)
