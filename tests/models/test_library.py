@@ -224,7 +224,6 @@ def test_removing_deletes_what_lies_in_our_folder_and_the_empty_folders(
     assert sorted(ours.rglob("*")) == [ours / "org", neighbour]
 
 
-@pytest.mark.accept(14)
 def test_a_folder_link_out_of_our_folder_does_not_lead_to_deletion(
     use: Use, gguf: Callable[[str], Path], tmp_path: Path
 ) -> None:
