@@ -1,7 +1,7 @@
 """Every folder and file name Jackdaw uses, in one place.
 
-`JACKDAW_HOME` or `--home` puts everything below one folder; otherwise platformdirs decides. All folders are 0700 and all
-files 0600: `secure_umask()` is called first in every process.
+`JACKDAW_HOME` or `--home` puts everything below one folder; otherwise platformdirs decides. All folders are 0700 and
+all files 0600: `secure_umask()` is called first in every process.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def engine_cache() -> Path:
 
 
 def _runtime_below(data: Path) -> Path:
-    """`<data>/run` while socket paths stay short enough, else a folder of ours in the system's runtime or temp folder."""
+    """`<data>/run` while socket paths stay short enough, else a folder of ours in the runtime or temp folder."""
     runtime = data / "run"
     if sys.platform == "win32" or len(os.fsencode(runtime)) + 24 <= MAX_SOCKET_PATH:
         return runtime

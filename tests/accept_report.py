@@ -1,7 +1,8 @@
 """A pytest plugin for `make accept`: PASS, FAIL or SKIP for every line of the acceptance list, by number.
 
-A test names its line with `@pytest.mark.accept(n)`. A line passes when it has tests and all of them passed; a skipped test
-makes its line SKIP with the test's reason. A line without a test is SKIP with the reason below, or FAIL when none is stated.
+A test names its line with `@pytest.mark.accept(n)`. A line passes when it has tests and all of them passed; a skipped
+test makes its line SKIP with the test's reason. A line without a test is SKIP with the reason below, or FAIL when none
+is stated.
 """
 
 from __future__ import annotations

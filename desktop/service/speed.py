@@ -25,12 +25,19 @@ class Speed:
         self._trim(now)
 
     def per_second(self) -> float | None:
-        """Tokens per second over the last three seconds, or since writing began; None when nothing was written."""
+        """Tokens per second while text is being written, over the last three seconds at most; None once it is not.
+
+        Writing has ended when three times the usual pause has passed without a token, and at least 0.75 s.
+        """
         now = self._clock()
         self._trim(now)
-        if not self._entries:
+        if len(self._entries) < 2:
             return None
-        return sum(tokens for _, tokens in self._entries) / max(now - self._entries[0][0], 0.25)
+        first, last = self._entries[0][0], self._entries[-1][0]
+        usual_pause_s = (last - first) / (len(self._entries) - 1)
+        if now - last > max(0.75, 3 * usual_pause_s):
+            return None
+        return (sum(tokens for _, tokens in self._entries) - self._entries[0][1]) / (last - first)
 
     def _trim(self, now: float) -> None:
         while self._entries and now - self._entries[0][0] > WINDOW_S:

@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark, one after the other. Each prints ratios measured side by side; none can fail a build."""
+"""`make bench`: every benchmark, one after the other; ratios measured side by side, none can fail a build."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ import psutil
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import QElapsedTimer, QObject, Qt, QTimer
+from PySide6.QtCore import QElapsedTimer, QEventLoop, QObject, Qt, QTimer
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -162,6 +162,8 @@ def measure(count: int, seconds: float) -> Figures:
     writer.stop()
     heartbeat.stop()
     cpu = (_cpu(process) - cpu_before) / (time.perf_counter() - began) * 100
+    assert len(view.rows.rows[-1].content) > 3 * writer.sent, "what was fed was not taken"
+    assert view.at_end and view.isVisible(), "the answer was not in view"
     late = sorted(heartbeat.late_ms)
     figures = Figures(
         count, round(window_ms, 1), round(open_ms, 1), round(late[int(len(late) * 0.99)], 1), round(late[-1], 1),
@@ -195,8 +197,9 @@ def _timed_open(app: QApplication, view: TranscriptView, rows: list[TranscriptMe
 
 
 def _spin(app: QApplication, seconds: float) -> None:
-    QTimer.singleShot(round(seconds * 1000), app.quit)
-    app.exec()
+    loop = QEventLoop(app)  # not app.exec: its quit closes every window
+    QTimer.singleShot(round(seconds * 1000), loop.quit)
+    loop.exec()
 
 
 def _cpu(process: psutil.Process) -> float:
