@@ -29,6 +29,7 @@ LOOPBACK = ("127.0.0.1", "::1")
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 RETRY_S = 2.0
 BACKLOG = 1024
+HANDLER_GRACE_S = 5.0
 Asgi = Any  # an ASGI application; uvicorn's own types are private
 
 
@@ -104,12 +105,12 @@ class Server:
             connection.shutdown()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._limits.none_open.wait(), grace_s)
-        for task in list(self._state.tasks):
-            task.cancel()
         for connection in list(self._state.connections):
-            connection.transport.abort()
+            connection.transport.abort()  # to a handler this is a client that left: it cleans up and ends
         if self._state.tasks:
-            await asyncio.wait(list(self._state.tasks), timeout=5.0)
+            _, stuck = await asyncio.wait(list(self._state.tasks), timeout=HANDLER_GRACE_S)
+            for task in stuck:
+                task.cancel()
         self._servers.clear()
 
     def _protocol(self) -> HardenedProtocol:

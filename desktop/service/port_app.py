@@ -30,14 +30,20 @@ class PortCore(InferenceCore, Protocol):
 def port_app(core: PortCore) -> App:
     """The ASGI application of the port."""
 
-    async def health(_request: Request) -> Response:
-        return JSONResponse(core.health().model_dump())
-
     def rules() -> Rules:
         return Rules(hosts=core.listeners.hosts if core.listeners is not None else frozenset())
 
-    router = Router([Route("/health", health, methods=["GET"]), *openai_routes(core)], redirect_slashes=False)
+    router = Router(port_routes(core), redirect_slashes=False)
     return Guard(_in_openai_form(router), core.keys, rules)
+
+
+def port_routes(core: PortCore) -> list[Route]:
+    """Everything the port answers."""
+
+    async def health(_request: Request) -> Response:
+        return JSONResponse(core.health().model_dump())
+
+    return [Route("/health", health, methods=["GET"]), *openai_routes(core)]
 
 
 def _in_openai_form(router: Router) -> App:

@@ -17,6 +17,7 @@ from desktop.paths import Paths
 from desktop.service.guard import Guard, Rules
 from desktop.service.http_protocol import Limits
 from desktop.service.listeners import LOOPBACK, BindRefused, Listeners, check_bind, host_names
+from desktop.service.port_app import port_routes
 from tests.service.port_rig import Port, misbehaving_engine, open_port, read_answer, run
 
 MEBIBYTE = 1024 * 1024
@@ -285,6 +286,61 @@ def test_each_rule_is_felt_at_the_wire_in_both_positions(with_port: Any, tmp_pat
             assert (await seen.ask(seen.head("GET", "/", {"Host": "evil.example"}, key=False))).status == 403
         finally:
             await other.close(0)
+
+    with_port(work)
+
+
+# Line 7
+
+ROUTE_TABLE = {
+    ("GET", "/health"),
+    ("GET", "/v1/models"),
+    ("GET", "/v1/models/{model_id}"),
+    ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/completions"),
+    ("POST", "/v1/embeddings"),
+    ("POST", "/v1/rerank"),
+}
+NOT_HERE = [
+    "/jackdaw/v1/status",
+    "/jackdaw/v1/models/import",
+    "/jackdaw/v1/keys",
+    "/jackdaw/v1/settings",
+    "/api/pull",
+    "/api/delete",
+    "/api/create",
+    "/api/push",
+    "/v1/files",
+    "/models/load",
+    "/props",
+    "/slots/0?action=save",
+    "/lora-adapters",
+    "/tools",
+    "/cors-proxy",
+    "/v1/models/../../jackdaw/v1/status",
+    "/v1/%2e%2e/jackdaw/v1/status",
+    "//jackdaw/v1/status",
+]
+
+
+@pytest.mark.accept(7)
+def test_the_port_has_these_routes_and_no_others(with_port: Any) -> None:
+    async def work(port: Port) -> None:
+        routes = {
+            (method, route.path)
+            for route in port_routes(port.core)
+            for method in (route.methods or ())
+            if method != "HEAD"
+        }
+        assert routes == ROUTE_TABLE
+        for path in NOT_HERE:
+            for method in ("GET", "POST", "DELETE"):
+                body = {"Content-Type": "application/json", "Content-Length": "2"} if method == "POST" else {}
+                answer = await port.ask(port.head(method, path, body) + (b"{}" if body else b""))
+                assert answer.status == 404, (method, path, answer)
+                assert answer.error["type"] == "not_found_error"
+        wrong = await port.ask(port.head("DELETE", "/v1/models/tiny-chat"))
+        assert (wrong.status, wrong.error["code"]) == (405, "bad_method")
 
     with_port(work)
 

@@ -12,18 +12,19 @@ import psutil
 import pytest
 
 from desktop.paths import Paths
-from tests.service.port_rig import Port, misbehaving_engine, open_port, read_answer, run, until
+from desktop.service.http_protocol import Limits
+from tests.service.port_rig import Answer, Port, misbehaving_engine, open_port, read_answer, run, until
 
 MEBIBYTE = 1024 * 1024
 
 
 @pytest.fixture
-def with_stub(home: Paths, tiny_chat_gguf: Path, tmp_path: Path) -> Callable[[Callable[[Port], Any]], Any]:
+def with_stub(home: Paths, tiny_chat_gguf: Path, tmp_path: Path) -> Callable[..., Any]:
     """Run a coroutine with a port whose llama-server misbehaves on request."""
 
-    def go(work: Callable[[Port], Any]) -> Any:
+    def go(work: Callable[[Port], Any], limits: Limits | None = None) -> Any:
         async def whole() -> Any:
-            async with open_port(home, misbehaving_engine(tmp_path), tiny_chat_gguf) as port:
+            async with open_port(home, misbehaving_engine(tmp_path), tiny_chat_gguf, limits=limits) as port:
                 return await work(port)
 
         return run(whole())
@@ -182,6 +183,35 @@ def test_a_client_that_reads_nothing_makes_the_child_wait(with_stub: Any) -> Non
         writer.transport.abort()
 
     with_stub(work)
+
+
+def test_a_client_that_reads_nothing_for_too_long_is_dropped(with_stub: Any) -> None:
+    async def work(port: Port) -> None:
+        reader, writer = await begin(port, "endless")
+        await reader.readuntil(b"data: ")
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        await until(lambda: counts(port, open_requests=0, left=1))
+        writer.transport.abort()
+
+    with_stub(work, Limits(write_stall_s=0.3))
+
+
+def test_stopping_the_service_breaks_off_what_still_streams(
+    home: Paths, tiny_chat_gguf: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def work() -> Answer:
+        async with open_port(home, misbehaving_engine(tmp_path), tiny_chat_gguf) as port:
+            reader, writer = await begin(port, "slow")
+            task = asyncio.create_task(read_answer(reader))
+            await until(lambda: counts(port, open_requests=1))
+        answer = await task
+        writer.close()
+        return answer
+
+    answer = run(work())
+    assert answer.status == 200
+    assert not answer.whole
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 def io_bytes(port: Port) -> int:
