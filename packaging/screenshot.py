@@ -37,9 +37,8 @@ def main() -> int:
     wishes = _arguments()
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     os.environ["QT_SCALE_FACTOR"] = str(wishes.scale)
-    from desktop.paths import find_paths, secure_umask
+    from desktop.paths import find_paths
 
-    secure_umask()
     with tempfile.TemporaryDirectory(prefix="jd-") as folder:
         paths = find_paths(Path(folder))
         paths.create()

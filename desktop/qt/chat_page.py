@@ -20,7 +20,7 @@ from desktop.qt.surface import row
 from desktop.qt.theme import Theme
 
 if TYPE_CHECKING:
-    from desktop.wire import Chat, ChatSummary
+    from desktop.wire import Chat, ChatSummary, Message
 
 LIST_FROM = 1100  # the list is open by itself from this width of the window on
 INSPECTOR_FROM = 1280
@@ -104,6 +104,7 @@ class ChatPage(QWidget):
             self.list.set_busy(chat_id, conversation.busy)
 
         conversation.created.connect(created)
+        conversation.ended.connect(self._answer_ended)
         conversation.busy_changed.connect(lambda busy: self.list.set_busy(conversation.chat_id, busy))
 
     def _model_for_new(self) -> str:
@@ -250,7 +251,12 @@ class ChatPage(QWidget):
 
     def _status_changed(self) -> None:
         status = self._store.status
-        self.inspector.add_speed(status.tokens_per_s if status else None)
+        # The service's figure fades over some seconds after an answer; the answer's own stands then.
+        if status is not None and any(conversation.busy for conversation in self._open.values()):
+            self.inspector.add_speed(status.tokens_per_s)
+
+    def _answer_ended(self, answer: Message) -> None:
+        self.inspector.add_speed(answer.usage.tokens_per_s if answer.usage else None)
 
     def _chats_came(self) -> None:
         for summary in self._store.chats:

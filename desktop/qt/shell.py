@@ -11,18 +11,17 @@ from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QFileDialog, QStackedWidget, QWidget
 
 from desktop.paths import Paths
-from desktop.qt.bridge import Bridge, Failure
+from desktop.qt.bridge import Bridge
 from desktop.qt.chat_page import ChatPage
 from desktop.qt.commands import Commands
 from desktop.qt.components.command_palette import CommandPalette
-from desktop.qt.components.dialog import Dialog
 from desktop.qt.components.drop import DropOverlay
 from desktop.qt.components.toast import ToastHost
 from desktop.qt.engine_popover import EnginePopover
 from desktop.qt.imports import Imports
 from desktop.qt.model_actions import ModelActions
+from desktop.qt.model_news import ModelNews, ask_to_remove
 from desktop.qt.model_picker import ModelPicker
-from desktop.qt.model_words import title_of
 from desktop.qt.models_page import ModelsPage
 from desktop.qt.palette_rows import PaletteSource
 from desktop.qt.rail import Rail, paint_mark
@@ -38,7 +37,6 @@ from desktop.qt.window_state import WindowState, load_window_state, save_window_
 
 if TYPE_CHECKING:
     from desktop.client import Client
-    from desktop.wire import Job, RemovedModel
 
 MINIMUM = (960, 600)
 LastRequest = Callable[["Client"], Coroutine[Any, Any, object]]
@@ -224,33 +222,9 @@ class MainWindow(Pane):
         text = f"port {status.port.number}" if status is not None and status.port.open else "starting"
         self.tray.show_state(text, self.keep_serving)
 
-    def _import_moved(self, _job: Job) -> None:
-        self.rail.set_dot("models", True)
-
-    def _import_ended(self, job: Job) -> None:
-        self.rail.set_dot("models", bool(self.imports.running))
-        name = Path(self.imports.file_of(job.id)).name
-        if job.state == "failed":
-            hint = f" {job.hint}" if job.hint else ""
-            self.toasts.show_toast(f"{name} was not added: {job.error}{hint}")
-        elif job.state == "done":
-            self._offer(str(((job.result or {}).get("model") or {}).get("id", "")), name)
-
-    def _offer(self, model_id: str, name: str) -> None:
-        """The first model is taken for the empty chat by itself; a further one is offered."""
-        self.store.ask_models()
+    def _waits_for_model(self, model_id: str) -> bool:
         chat = self.chat.conversation
-        if not chat.chat_id and chat.model in ("", model_id):
-            self.chat.take_model(model_id)
-            self.show_page("chat")
-            self.toasts.show_toast(f"{name} is ready to chat with.")
-        else:
-            self.toasts.show_toast(
-                f"{name} was added.", undo=lambda: self._chat_with(model_id), action="Use in this chat"
-            )
-
-    def _import_refused(self, path: str, failure: Failure) -> None:
-        self.toasts.show_toast(f"{Path(path).name} was not added: {failure.message}")
+        return not chat.chat_id and chat.model in ("", model_id)
 
     def _chat_with(self, model_id: str) -> None:
         self.show_page("chat")
@@ -258,25 +232,7 @@ class MainWindow(Pane):
 
     def _ask_to_remove(self, model_id: str) -> None:
         model = self.store.models.get(model_id)
-        if model is None:
-            return
-        ours = self._paths.models in Path(model.path).parents
-        text = (
-            "The file in Jackdaw's own folder is deleted from the disk." if ours else f"The file stays at {model.path}."
-        )
-        dialog = Dialog(self.theme, f"Remove {title_of(model)} from the library?", text, self)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.add_cancel()
-        dialog.add_accept("Delete file" if ours else "Remove", "danger")
-        dialog.accepted.connect(lambda: self.actions_of_models.remove(model_id))
-        dialog.open()
-
-    def _removed(self, removed: RemovedModel) -> None:
-        if removed.file_deleted:
-            self.toasts.show_toast(f"{Path(removed.path).name} was deleted.")
-            return
-        path = Path(removed.path)
-        self.toasts.show_toast(f"{path.name} left the library.", undo=lambda: self.import_files([path]))
+        ask_to_remove(self.theme, model, self.actions_of_models, ours=self._paths.models, parent=self)
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -296,6 +252,9 @@ class MainWindow(Pane):
         self.settings_panel = SettingsPanel(theme, self, bridge, store)
         self.palette_panel = CommandPalette(theme, self)
         self._palette_source = PaletteSource(self.commands, store)
+        self.news = ModelNews(
+            store, self.imports, self.actions_of_models, self.toasts, takes_first=self._waits_for_model
+        )
         self.drop_cover = DropOverlay(theme, self, "Drop to add the model")
         self.tray = Tray(self.windowIcon(), self)
         self.tray.show()
@@ -332,10 +291,8 @@ class MainWindow(Pane):
         self.models.chosen.connect(self._chat_with)
         self.models.choose_file_asked.connect(self.choose_file)
         self.models.remove_asked.connect(self._ask_to_remove)
-        self.actions_of_models.removed.connect(self._removed)
-        self.imports.progress.connect(self._import_moved)
-        self.imports.finished.connect(self._import_ended)
-        self.imports.refused.connect(self._import_refused)
+        self.news.working.connect(lambda works: self.rail.set_dot("models", works))
+        self.news.chat_asked.connect(self._chat_with)
         self.drop_cover.dropped.connect(self.import_files)
         self.palette_panel.chosen.connect(self._palette_chosen)
         self.store.chats_changed.connect(self._chats_came)

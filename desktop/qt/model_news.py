@@ -1,0 +1,101 @@
+"""What happens to the library, told by toasts: files that came or were refused, models that left, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QWidget
+
+from desktop.qt.bridge import Failure
+from desktop.qt.components.dialog import Dialog
+from desktop.qt.components.toast import ToastHost
+from desktop.qt.imports import Imports
+from desktop.qt.model_actions import ModelActions
+from desktop.qt.model_words import title_of
+from desktop.qt.store import Store
+from desktop.qt.theme import Theme
+
+if TYPE_CHECKING:
+    from desktop.wire import Job, Model, RemovedModel
+
+
+class ModelNews(QObject):
+    """`working(bool)` while files are read; `chat_asked(id)` when a new model is taken for the chat in view.
+
+    `takes_first(id)` says whether the chat in view waits for a model: then it gets the new one unasked.
+    """
+
+    working = Signal(bool)
+    chat_asked = Signal(str)
+
+    def __init__(
+        self,
+        store: Store,
+        imports: Imports,
+        actions: ModelActions,
+        toasts: ToastHost,
+        *,
+        takes_first: Callable[[str], bool],
+    ) -> None:
+        super().__init__(toasts)
+        self._store = store
+        self._imports = imports
+        self._toasts = toasts
+        self._takes_first = takes_first
+        imports.progress.connect(lambda _job: self.working.emit(True))
+        imports.finished.connect(self._import_ended)
+        imports.refused.connect(self._refused)
+        actions.removed.connect(self._removed)
+
+    def _import_ended(self, job: Job) -> None:
+        self.working.emit(bool(self._imports.running))
+        name = Path(self._imports.file_of(job.id)).name
+        if job.state == "failed":
+            self._toasts.show_toast(not_added(name, job.error, job.hint))
+        elif job.state == "done":
+            self._offer(str(((job.result or {}).get("model") or {}).get("id", "")), name)
+
+    def _refused(self, path: str, failure: Failure) -> None:
+        self._toasts.show_toast(not_added(Path(path).name, failure.message, failure.hint))
+
+    def _offer(self, model_id: str, name: str) -> None:
+        self._store.ask_models()
+        if self._takes_first(model_id):
+            self.chat_asked.emit(model_id)
+            self._toasts.show_toast(f"{name} is ready to chat with.")
+            return
+        self._toasts.show_toast(
+            f"{name} was added.", undo=lambda: self.chat_asked.emit(model_id), action="Use in this chat"
+        )
+
+    def _removed(self, removed: RemovedModel) -> None:
+        path = Path(removed.path)
+        if removed.file_deleted:
+            self._toasts.show_toast(f"{path.name} was deleted.")
+        else:
+            self._toasts.show_toast(f"{path.name} left the library.", undo=lambda: self._imports.start([path]))
+
+
+def not_added(name: str, reason: str, hint: str) -> str:
+    """One sentence that names the file once."""
+    said = reason if name in reason else f"{name} was not added: {reason}"
+    return f"{said} {hint}".strip()
+
+
+def ask_to_remove(theme: Theme, model: Model | None, actions: ModelActions, *, ours: Path, parent: QWidget) -> None:
+    """Ask before a model leaves; says whether its file below `ours` is deleted or a file elsewhere stays."""
+    if model is None:
+        return
+    deletes = ours in Path(model.path).parents
+    text = (
+        "The file in Jackdaw's own folder is deleted from the disk." if deletes else f"The file stays at {model.path}."
+    )
+    dialog = Dialog(theme, f"Remove {title_of(model)} from the library?", text, parent)
+    dialog.finished.connect(dialog.deleteLater)
+    dialog.add_cancel()
+    dialog.add_accept("Delete file" if deletes else "Remove", "danger")
+    dialog.accepted.connect(lambda: actions.remove(model.id))
+    dialog.open()
