@@ -18,14 +18,14 @@ from desktop.qt.transcript.math import Maths
 from desktop.qt.transcript.message import MessageFrame
 from desktop.qt.transcript.piece_widget import FoundRange, Kit, PieceWidget
 from desktop.qt.transcript.reasoning import ThoughtBlock
-from desktop.qt.transcript.rows import PART_GAP, RowList
+from desktop.qt.transcript.rows import RowList
 from desktop.qt.transcript.stage import Column, Stage, StageHooks
 
 COLUMN = 744
 SIDE = 24
 ABOVE = 24
 BELOW = 32
-ROW_GAP = 28
+ROW_GAP = 20
 PASSES = 8
 REFIT_ROWS = 40
 
@@ -113,9 +113,11 @@ class TranscriptArea(QAbstractScrollArea):
     # Geometry
 
     def column(self) -> Column:
-        px, room = self.theme.px, self.viewport().width()
+        px = self.theme.px
+        # As if the scroll bar were always there: text must not be wrapped anew when it appears.
+        room = self.width() - self.verticalScrollBar().sizeHint().width()
         width = max(px(240), min(px(COLUMN), room - 2 * px(SIDE)))
-        return Column((room - width) // 2, width)
+        return Column((self.viewport().width() - width) // 2, width)
 
     def _total(self) -> int:
         return self.rows.total + self.theme.px(ABOVE) + self.theme.px(BELOW)
@@ -128,7 +130,7 @@ class TranscriptArea(QAbstractScrollArea):
             return self._greatest()
         row = min(self._anchor.row, len(self.rows) - 1)
         y = self.rows.tops()[row] + self.theme.px(ABOVE) + self._anchor.offset
-        parts = self.rows.rows[row].tops(self.rows.part_gap)
+        parts = self.rows.rows[row].tops(self.rows.zoom)
         if 0 <= self._anchor.part < len(parts) - 1:
             y += parts[self._anchor.part]
         return max(0, min(y, self._greatest()))
@@ -145,7 +147,7 @@ class TranscriptArea(QAbstractScrollArea):
             if row_top > top + self.viewport().height():
                 break
             row = self.rows.rows[index]
-            for number, (part, part_top) in enumerate(zip(row.parts, row.tops(self.rows.part_gap), strict=False)):
+            for number, (part, part_top) in enumerate(zip(row.parts, row.tops(self.rows.zoom), strict=False)):
                 if part.measured and row_top + part_top + part.height > top:
                     return Anchor(index, number, top - row_top - part_top)
         return Anchor(first, -1, top - tops[first] - above)
@@ -251,7 +253,7 @@ class TranscriptArea(QAbstractScrollArea):
         """Width or zoom may have changed."""
         px, width = self.theme.px, self.column().width
         if (width, self.theme.zoom / 100) != (self.rows.width, self.rows.zoom):
-            self.rows.set_width(width, self.theme.zoom / 100, px(ROW_GAP), px(PART_GAP))
+            self.rows.set_width(width, self.theme.zoom / 100, px(ROW_GAP))
         self.relayout()
 
     def showEvent(self, event: QShowEvent) -> None:

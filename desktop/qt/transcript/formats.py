@@ -5,11 +5,10 @@ from __future__ import annotations
 from PySide6.QtGui import QFont, QTextBlockFormat, QTextCharFormat
 
 from desktop.qt.theme import Theme
-from desktop.qt.transcript.pieces import Mark, Para, Span
+from desktop.qt.transcript.pieces import Mark, Para, Span, gap_above
 
 INDENT = 24
 _STYLES = {"h1": "display", "h2": "heading", "h3": "title", "h4": "title", "h5": "title", "h6": "title"}
-_GAP_ABOVE = {"h1": 20, "h2": 20, "h3": 16, "h4": 16, "h5": 16, "h6": 16}
 
 
 class Formats:
@@ -79,12 +78,3 @@ class Formats:
             made.setLeftMargin(self.theme.px(INDENT * para.depth))
             self._blocks[key] = made
         return self._blocks[key]
-
-
-def gap_above(para: Para) -> int:
-    """Space above a paragraph in pixels at 100 %."""
-    if para.style in _GAP_ABOVE:
-        return _GAP_ABOVE[para.style]
-    if para.depth:
-        return 4 if para.tight else 8
-    return 12

@@ -22,6 +22,7 @@ from desktop.qt.transcript.rows import BUBBLE_PAD
 MARGIN = 16  # a frame is wider than the column on each side: room for chips, bars and the focus ring
 HEADER = 24
 GAP = 8
+BELOW = 14
 PAD_Y = 12
 STATUS = 28
 AVATAR = 20
@@ -132,10 +133,14 @@ class MessageFrame(QWidget):
         above = px(HEADER) + px(GAP)
         if message.state == "streaming":
             return above, px(GAP) + px(STATUS)
-        below = px(GAP) + px(BUTTON_SMALL)
+        below = px(GAP if self._bare() else BELOW) + px(BUTTON_SMALL)
         if message.sources:
             below += px(GAP) + px(BUTTON_SMALL)
         return above, below + self._notice_height(width)
+
+    def _bare(self) -> bool:
+        """Whether the foot follows the text, without a notice or sources between."""
+        return self.message is None or not (self.message.sources or self.message.state in ("failed", "interrupted"))
 
     def _notice_height(self, width: int) -> int:
         if self._notice is None or self._notice.isHidden():
@@ -149,7 +154,7 @@ class MessageFrame(QWidget):
         self.bubble = bubble
         px = self._theme.px
         left, width = px(MARGIN), self.width() - 2 * px(MARGIN)
-        y = text_bottom + px(GAP)
+        y = text_bottom + px(GAP if self._bare() else BELOW)
         if self._notice is not None and not self._notice.isHidden():
             height = self._notice_height(width) - px(GAP)
             self._notice.setGeometry(left, y, width, height)

@@ -137,6 +137,18 @@ def piece_text(piece: Piece) -> str:
             return ""
 
 
+_GAP_ABOVE = {"h1": 22, "h2": 22, "h3": 18, "h4": 18, "h5": 18, "h6": 18}
+
+
+def gap_above(para: Para) -> int:
+    """Space above a paragraph in pixels at 100 %."""
+    if para.style in _GAP_ABOVE:
+        return _GAP_ABOVE[para.style]
+    if para.depth:
+        return 4 if para.tight else 8
+    return 12
+
+
 def cell_text(cell: tuple[Span, ...]) -> str:
     return "".join(span.text for span in cell)
 

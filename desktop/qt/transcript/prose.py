@@ -219,16 +219,19 @@ class ProseBlock(PieceWidget):
     # Measures
 
     def height_for(self, width: int) -> int:
-        document = self.browser.document()
-        if document.textWidth() != width + 2 * BLEED:
-            document.setTextWidth(width + 2 * BLEED)
-        return round(document.size().height()) - 2 * BLEED
+        self._set_width(width)
+        return round(self.browser.document().size().height()) - 2 * BLEED
+
+    def _set_width(self, width: int) -> None:
+        # A width of our own: the edit would lay out for its viewport, whose size may not be set yet.
+        self.browser.setLineWrapMode(QTextEdit.LineWrapMode.FixedPixelWidth)
+        if self.browser.lineWrapColumnOrWidth() != width + 2 * BLEED:
+            self.browser.setLineWrapColumnOrWidth(width + 2 * BLEED)
 
     def ideal_width(self, limit: int) -> int:
         """Width of the longest line when none is broken before `limit`."""
-        document = self.browser.document()
-        document.setTextWidth(limit + 2 * BLEED)
-        return min(limit, int(document.idealWidth()) + 1 - 2 * BLEED)
+        self._set_width(limit)
+        return min(limit, int(self.browser.document().idealWidth()) + 1 - 2 * BLEED)
 
     def resizeEvent(self, event: object) -> None:
         self.browser.setGeometry(0, -BLEED, self.width(), self.height() + 2 * BLEED)
@@ -340,7 +343,7 @@ class ProseBlock(PieceWidget):
         top = layout.position().y() + line.y() - BLEED
         right = BLEED + theme.px(INDENT * para.depth)
         if para.marker == "•":
-            paint.disc(painter, right - theme.px(9), top + line.height() / 2 + 1, theme.px(2.5), theme.color("text2"))
+            paint.disc(painter, right - theme.px(9), top + line.height() / 2 + 1, theme.px(3), theme.color("text2"))
             return
         area = QRectF(0, top, right - theme.px(6), line.height())
         font = theme.font(self._look[0])

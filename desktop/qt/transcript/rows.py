@@ -13,14 +13,18 @@ from desktop.qt.transcript.blocks import Block, BlockSplitter
 from desktop.qt.transcript.heights import HeightFit, guess_piece, guess_text
 from desktop.qt.transcript.inlines import InlineReader
 from desktop.qt.transcript.messages import TranscriptMessage
-from desktop.qt.transcript.pieces import Piece, Thought
+from desktop.qt.transcript.pieces import Piece, Prose, Thought, gap_above
 from desktop.qt.transcript.reading import read_pieces
 
 PART_GAP = 14
 BUBBLE_SHARE = 0.72
 BUBBLE_PAD = 16
 # What a frame adds above and below its pieces, before it was measured: header and foot, or the padding of a bubble.
-CHROME = {"assistant": (32, 40), "user": (12, 12), "system": (12, 12)}
+# Of more rows than this only SAMPLE are looked into when a conversation opens.
+CAREFUL_ROWS = 2_000
+SAMPLE = 1_000
+CHROME = {"assistant": (32, 36), "user": (12, 12), "system": (12, 12)}
+CHROME_SUM = {role: sum(space) for role, space in CHROME.items()}
 
 
 @dataclass(slots=True)
@@ -31,6 +35,12 @@ class Part:
     block: int
     height: int
     measured: bool = False
+
+    @property
+    def gap(self) -> int:
+        """Space above it, in pixels at 100 %; headings begin something new and get more."""
+        piece = self.piece
+        return max(PART_GAP, gap_above(piece.paras[0])) if isinstance(piece, Prose) else PART_GAP
 
 
 class Row:
@@ -159,20 +169,22 @@ class Row:
             part.measured = False
             part.height = round(guess_piece(part.piece, width, zoom))
 
-    def tops(self, gap: int) -> list[int]:
+    def tops(self, zoom: float) -> list[int]:
         """Where each part begins, from the top of the row, and last where the text ends."""
         tops, y = [], self.chrome[0]
-        for part in self.parts:
+        for number, part in enumerate(self.parts):
+            y += round(part.gap * zoom) if number else 0
             tops.append(y)
-            y += part.height + gap
-        tops.append(y - gap if self.parts else y)
+            y += part.height
+        tops.append(y)
         return tops
 
-    def height(self, gap: int) -> int:
+    def height(self, zoom: float) -> int:
         """Height of the row without the space below it."""
         if not self.parts and not self.complete:
             return round(self.guess)
-        return self.tops(gap)[-1] + round(self._rest) + self.chrome[1]
+        gaps = sum(round(part.gap * zoom) for part in self.parts[1:])
+        return self.chrome[0] + sum(part.height for part in self.parts) + gaps + round(self._rest) + self.chrome[1]
 
 
 class RowList:
@@ -184,7 +196,6 @@ class RowList:
         self._tops: list[int] = [0]
         self._valid = 1
         self.gap = 24
-        self.part_gap = PART_GAP
         self.width = 0
         self.zoom = 1.0
         self.fit = HeightFit()
@@ -195,9 +206,7 @@ class RowList:
     def replace(self, rows: Sequence[Row]) -> None:
         self.rows = list(rows)
         self._index = {row.message.id: number for number, row in enumerate(self.rows)}
-        for row in self.rows:
-            self._guess(row)
-        self._valid = 1
+        self._guess_all()
 
     def append(self, row: Row) -> int:
         self._index[row.message.id] = len(self.rows)
@@ -218,24 +227,41 @@ class RowList:
     def _raw_guess(self, row: Row) -> float:
         return guess_text(row.content, max(self.text_width(row), 40), self.zoom) + sum(row.chrome)
 
+    def _guess_all(self) -> None:
+        """Guess every row; of very many only a sample, which tells how high the others are for their length."""
+        self._valid = 1
+        many = len(self.rows) > CAREFUL_ROWS
+        step = max(1, len(self.rows) // SAMPLE) if many else 1
+        heights: dict[str, float] = {"assistant": 0.0, "user": 0.0, "system": 0.0}
+        lengths = dict.fromkeys(heights, 1)
+        for row in self.rows[::step]:
+            self._guess(row)
+            heights[row.message.role] += row.guess - sum(row.chrome)
+            lengths[row.message.role] += len(row.message.content)
+        if not many:
+            return
+        ratios = {role: heights[role] / lengths[role] for role in heights}
+        for row in self.rows:
+            role = row.message.role
+            row.set_width(self.text_width(row), self.zoom)
+            row.guess = ratios[role] * len(row.message.content) + CHROME_SUM[role]
+
     def _guess(self, row: Row) -> None:
         row.set_width(self.text_width(row), self.zoom)
         row.guess = self._raw_guess(row) * self.fit.factor(row.message.role)
 
-    def set_width(self, width: int, zoom: float, gap: int, part_gap: int) -> None:
+    def set_width(self, width: int, zoom: float, gap: int) -> None:
         """All rows get another width or zoom."""
-        self.width, self.zoom, self.gap, self.part_gap = width, zoom, gap, part_gap
+        self.width, self.zoom, self.gap = width, zoom, gap
         self.fit = HeightFit()
-        for row in self.rows:
-            self._guess(row)
-        self._valid = 1
+        self._guess_all()
 
     def note_measured(self, row: Row) -> None:
         """A row is laid out in full for the first time: learn from it."""
         if row.noted or not row.complete or not all(part.measured for part in row.parts):
             return
         row.noted = True
-        self.fit.note(row.message.role, self._raw_guess(row), row.height(self.part_gap))
+        self.fit.note(row.message.role, self._raw_guess(row), row.height(self.zoom))
 
     def changed(self, index: int) -> None:
         """The height of a row changed."""
@@ -248,7 +274,7 @@ class RowList:
             tops = self._tops[: min(self._valid, count + 1)] or [0]
             y = tops[-1]
             for row in self.rows[len(tops) - 1 :]:
-                y += row.height(self.part_gap) + self.gap
+                y += row.height(self.zoom) + self.gap
                 tops.append(y)
             self._tops, self._valid = tops, count + 1
         return self._tops

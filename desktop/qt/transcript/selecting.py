@@ -72,7 +72,7 @@ class SelectingArea(TranscriptArea):
         if not row.parts:
             return (index, 0, 0)
         inside = y - self.rows.tops()[index]
-        tops = row.tops(self.rows.part_gap)
+        tops = row.tops(self.rows.zoom)
         number = max((n for n in range(len(row.parts)) if tops[n] <= inside), default=0)
         if inside > tops[number] + row.parts[number].height:
             return (index, number, END) if number == len(row.parts) - 1 else (index, number + 1, 0)

@@ -118,7 +118,7 @@ class Stage:
         if chrome != row.chrome:
             row.chrome, changed = chrome, True
         row_top = self._rows.tops()[index]
-        tops = row.tops(self._rows.part_gap)
+        tops = row.tops(self._rows.zoom)
         wanted = {
             number
             for number, part in enumerate(row.parts)
@@ -163,16 +163,14 @@ class Stage:
         margin = self._kit.theme.px(MARGIN)
         for index, frame in self.frames.items():
             row = self._rows.rows[index]
-            height = row.height(self._rows.part_gap)
+            height = row.height(self._rows.zoom)
             frame.setGeometry(column.left - margin, tops[index] + offset - top, column.width + 2 * margin, height)
             self._place_parts(index, frame, row)
-            if frame.isHidden():
-                frame.show()
 
     def _place_parts(self, index: int, frame: MessageFrame, row: Row) -> None:
         theme = self._kit.theme
         margin = theme.px(MARGIN)
-        tops = row.tops(self._rows.part_gap)
+        tops = row.tops(self._rows.zoom)
         bubble = self._bubble(frame, row, tops[-1]) if frame.own else QRect()
         left = bubble.left() + theme.px(BUBBLE_PAD) if frame.own else margin
         for number, widget in frame.widgets.items():
@@ -181,8 +179,6 @@ class Stage:
             width = self.piece_width(row, part.piece) + 2 * widget.bleed
             widget.setGeometry(x, tops[number], width, part.height)
             self.show_ranges(index, number, widget)
-            if widget.isHidden():
-                widget.show()
         frame.place(tops[-1], bubble)
 
     def _bubble(self, frame: MessageFrame, row: Row, text_bottom: int) -> QRect:
@@ -219,6 +215,7 @@ class Stage:
             self._hooks.frame_made(frame)
         self.frames[index] = frame
         self.reordered = True
+        frame.show()
         return frame
 
     def _drop_frame(self, index: int) -> None:
@@ -238,9 +235,11 @@ class Stage:
             widget = free.pop()
             if widget.parentWidget() is not frame:
                 widget.setParent(frame)
-            return widget
-        widget = kind(self._kit, frame)
-        self._hooks.widget_made(widget)
+        else:
+            widget = kind(self._kit, frame)
+            self._hooks.widget_made(widget)
+        # Shown before it is measured: hidden widgets learn of their size late, and wrap their text for another one.
+        widget.show()
         return widget
 
     def _drop_widget(self, frame: MessageFrame, number: int) -> None:
