@@ -75,13 +75,14 @@ def openai_routes(core: InferenceCore) -> list[Route]:
     ]
 
 
-def chat_job(body: Mapping[str, Any], size: int, model: LibraryModel) -> Job:
-    """A chat completion. `size` is the body's, in bytes: only images may make it large."""
+def chat_job(body: Mapping[str, Any], size: int, _model: LibraryModel) -> Job:
+    """A chat completion. `size` is the body's, in bytes: only images may make it large.
+
+    A model without a chat template gets ChatML from llama-server, on the port as in the window.
+    """
     payload = chat_payload(body)
     if size > MAX_BODY_BYTES and not has_images(payload["messages"]):
         raise too_large(MAX_BODY_BYTES)
-    if not model.has_chat_template:
-        raise bad_field("model", f"{model.id!r} has no chat template; use /v1/completions with it.")
     return Job("chat", "/v1/chat/completions", payload)
 
 
