@@ -90,8 +90,11 @@ class Entry:
             held = plan.needed_bytes
         return Resident(self.model.id, plan.needed_bytes, held, self.idle, self.last_used or 0.0)
 
-    def describe(self) -> LoadedModel:
-        """A snapshot for others. Requests beyond the slots wait inside llama-server and count as queued."""
+    def describe(self, *, measured: bool = False) -> LoadedModel:
+        """A snapshot for others. Requests beyond the slots wait inside llama-server and count as queued.
+
+        `measured` fills in `rss_bytes`, which reads a file: too much for every change of every request.
+        """
         run = self.run
         slots, holders = (run.server.slots, run.holders) if run is not None else (0, 0)
         return LoadedModel(
@@ -103,7 +106,7 @@ class Entry:
             slots=slots if run is not None else None,
             busy_slots=min(holders, slots),
             queued=self.waiting + max(0, holders - slots),
-            rss_bytes=rss_bytes(self.server.pid) if self.server is not None else 0,
+            rss_bytes=rss_bytes(self.server.pid) if measured and self.server is not None else 0,
             needed_bytes=self.plan.needed_bytes if self.plan is not None else None,
             error=self.error.message if self.error is not None else "",
             hint=self.error.hint if self.error is not None else "",

@@ -22,6 +22,10 @@ COMFORTABLE_CONTEXT = 8_192  # worth unloading an idle model for
 LEAST_CONTEXT = 2_048
 TEXT_CONTEXT = 8_192  # embedding and rerank: compute memory grows with the longest input
 UBATCH = 512  # llama-server's default
+# llama-server looks for a client that left only between two batches of a prompt. On processors a batch is therefore
+# kept to what about a second reads; 50 GFLOP/s is what a laptop's core does in Q4_K (a Zen 5 core was seen to do 140).
+FLOPS_PER_PROCESSOR = 50e9
+LEAST_BATCH = 32  # below that each batch reads all weights for too few tokens
 SLOTS = (4, 2, 1)
 SLOT_SHARE = 4  # "small": the KV cache of all slots takes at most 1/4 of what the weights leave free
 CACHE_RAM_MIB = 512  # llama-server's own default, 8 GiB, is more than many laptops have free
@@ -76,13 +80,15 @@ class Shape:
     value_length: int
     window: int = 0
     pooling: str | None = None
+    parameters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the user chose; None leaves the choice to the fit. `context` is tokens per slot."""
+    """What the user chose; None leaves the choice to the fit. `context` is tokens per slot, `prompt_batch` tokens."""
 
     context: int | None = None
+    prompt_batch: int | None = None
     slots: int | None = None
     cache_type_k: str | None = None
     cache_type_v: str | None = None
@@ -110,7 +116,19 @@ def shape_of(header: GgufHeader) -> Shape:
         value_length=header.value_length,
         window=header.sliding_window or 0,
         pooling=_POOLING.get(header.pooling_type) if header.pooling_type is not None else None,
+        parameters=header.parameter_count,
     )
+
+
+def prompt_batch(shape: Shape, processors: int) -> int | None:
+    """How many tokens of a prompt one batch may take on `processors` and no GPU; None for llama.cpp's own choice.
+
+    A token costs two operations per parameter. Small batches also let other slots write between them.
+    """
+    if shape.kind != "chat" or not shape.parameters:
+        return None
+    tokens = int(FLOPS_PER_PROCESSOR * processors / (2 * shape.parameters))
+    return max(LEAST_BATCH, tokens // LEAST_BATCH * LEAST_BATCH) if tokens < UBATCH else None
 
 
 def kv_bytes(shape: Shape, context: int, slots: int, type_k: str = "f16", type_v: str = "f16") -> int:
@@ -184,7 +202,8 @@ def _slots(shape: Shape, wishes: Wishes, context: int, free_bytes: int) -> int:
 def _plan(shape: Shape, wishes: Wishes, context: int, slots: int, cache_ram_mib: int | None = None) -> LoadPlan:
     type_k, type_v = wishes.cache_type_k or "f16", wishes.cache_type_v or "f16"
     cache_mib = (wishes.cache_ram_mib or 0) if cache_ram_mib is None else cache_ram_mib
-    batch = None if shape.kind == "chat" else context  # an input for embedding must pass in one physical batch
+    # an input for embedding must pass in one physical batch
+    batch = wishes.prompt_batch if shape.kind == "chat" else context
     kv = kv_bytes(shape, context, slots, type_k, type_v)
     checkpoints, checkpoint_bytes = _checkpoints(shape, context, slots)
     compute = compute_bytes(shape, context, slots, batch or UBATCH)

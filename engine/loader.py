@@ -14,8 +14,9 @@ from engine.devices import GpuDevice, list_devices
 from engine.endings import gib
 from engine.entries import Entry
 from engine.errors import EngineCrashLoop, OutOfMemory
-from engine.fit import LEAST_CONTEXT, Shape, Wishes, plan_for, shape_of
+from engine.fit import LEAST_CONTEXT, Shape, Wishes, plan_for, prompt_batch, shape_of
 from engine.llama_server import LlamaServer, Patience, ServerSpec
+from engine.tuning import processors
 from engine.types import LoadPlan, Tuning
 from models.llamacpp import EngineBuild, binary
 from models.split_gguf import read_model
@@ -86,7 +87,7 @@ class Loader:
         """How the model would be loaded now, and whether that fits without unloading anything."""
         shape = await _shape(entry)
         usable = usable_bytes(await self._free_bytes(), settings.reserve_bytes, self._residents(entry))
-        plan = plan_for(shape, settings.wishes, usable)
+        plan = plan_for(shape, self._wishes(shape, settings), usable)
         return plan, plan.needed_bytes <= usable
 
     async def _start(self, entry: Entry, settings: SchedulerSettings) -> LlamaServer:
@@ -126,10 +127,11 @@ class Loader:
     async def _admit(self, entry: Entry, settings: SchedulerSettings) -> LoadPlan:
         """Make room as decided and reserve it: from here on `entry.plan` counts in everybody's admission."""
         shape = await _shape(entry)
+        wishes = self._wishes(shape, settings)
         async with self._admission:
             while True:
                 free = await self._free_bytes()
-                verdict = decide(shape, settings.wishes, free, settings.reserve_bytes, self._residents(entry))
+                verdict = decide(shape, wishes, free, settings.reserve_bytes, self._residents(entry))
                 if isinstance(verdict, Admit):
                     entry.plan = verdict.plan
                     return verdict.plan
@@ -139,6 +141,11 @@ class Loader:
                     await asyncio.wait(leaving)  # their memory is about to be free
                 else:
                     raise _out_of_memory(entry.model.id, verdict)
+
+    def _wishes(self, shape: Shape, settings: SchedulerSettings) -> Wishes:
+        if self._world.build.backend != "CPU":
+            return settings.wishes
+        return replace(settings.wishes, prompt_batch=prompt_batch(shape, processors()))
 
     def _residents(self, newcomer: Entry) -> list[Resident]:
         others = (entry for entry in self._entries.values() if entry is not newcomer)

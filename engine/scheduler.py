@@ -117,11 +117,11 @@ class Scheduler:
     def state(self, model_id: str) -> LoadedModel:
         """One model as it is now; an id that was never used is simply unloaded."""
         entry = self._entries.get(model_id)
-        return entry.describe() if entry is not None else LoadedModel(model_id)
+        return entry.describe(measured=True) if entry is not None else LoadedModel(model_id)
 
     def snapshot(self) -> tuple[LoadedModel, ...]:
         """All models that have been asked for since the start, by id."""
-        return tuple(self._entries[model_id].describe() for model_id in sorted(self._entries))
+        return tuple(self._entries[model_id].describe(measured=True) for model_id in sorted(self._entries))
 
     def log_lines(self, model_id: str) -> tuple[str, ...]:
         """The last lines of the model's child: of the running one, else of the last that ran."""

@@ -29,9 +29,9 @@ class Tuning:
 class LoadPlan:
     """How one model is to be loaded.
 
-    `context` is tokens per slot, a multiple of 256 as llama.cpp rounds it; `batch` None leaves llama.cpp's 2048/512 and
-    is set where one input must pass in a single batch (embedding, rerank). `gpu_layers` None lets llama.cpp fit them.
-    `cache_ram_mib` bounds the host prompt cache and `checkpoints` the context checkpoints per slot.
+    `context` is tokens per slot, a multiple of 256 as llama.cpp rounds it; `batch` None leaves llama.cpp's 2048/512;
+    it is set where one input must pass in a single batch (embedding, rerank) and on slow processors. `gpu_layers`
+    None lets llama.cpp fit them. `cache_ram_mib` bounds the host prompt cache and `checkpoints` the context checkpoints per slot.
     `needed_bytes` is the estimate of everything together; `kv_bytes` and `weights_bytes` are its largest parts.
     """
 
@@ -54,7 +54,8 @@ class LoadedModel:
     """A model as the scheduler sees it now. Bytes are bytes, `fraction` is 0..1 while loading and None when unknown.
 
     `allocated_context` is tokens per slot as the child itself reports it, None unless ready. `queued` counts requests
-    that wait for a slot or for the load. `last_used_monotonic` is on time.monotonic()'s scale.
+    that wait for a slot or for the load. `last_used_monotonic` is on time.monotonic()'s scale. `rss_bytes` is
+    resident memory in snapshots, 0 in news of a change.
     """
 
     model_id: str

@@ -30,7 +30,8 @@ if str(ROOT) not in sys.path:
 from console import Console, SetupError, explain_os_error, require_room  # noqa: E402
 from engine_backends import Backend, choose_backend, probe_machine  # noqa: E402
 from engine_compile import CompileFailed, Compiler  # noqa: E402
-from engine_source import copy_converters, fetch_archive, unpack  # noqa: E402
+from engine_mends import apply_mends, mend_key  # noqa: E402
+from engine_source import LLAMA_CPP, copy_converters, fetch_archive, unpack  # noqa: E402
 from engine_variants import BASE_FLAGS, TARGETS, Attempt, Failure, Variant, next_attempt, variants  # noqa: E402
 from pip_errors import explain_pip  # noqa: E402
 from threads_library import renew_threads_library  # noqa: E402
@@ -84,7 +85,16 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
 
 def cache_key(backend: Backend, ladder: Sequence[Variant], compiler: str, cpu_flags: frozenset[str]) -> str:
     """Names a build by everything it depends on: 20 hex digits."""
-    parts = [ARCHIVE_SHA256, *BASE_FLAGS, *TARGETS, backend.name, *backend.flags, compiler, platform.machine()]
+    parts = [
+        ARCHIVE_SHA256,
+        mend_key(),
+        *BASE_FLAGS,
+        *TARGETS,
+        backend.name,
+        *backend.flags,
+        compiler,
+        platform.machine(),
+    ]
     parts += [text for variant in ladder for text in (variant.name, *variant.flags, variant.c_flags)]
     parts += ggml_features(cpu_flags) or sorted(cpu_flags)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:20]
@@ -155,6 +165,7 @@ def ensure_engine(cache: Path, python: str, console: Console, environ: Mapping[s
         console.note(f"for {backend.name} ({backend.reason}), instructions: {_instructions(cpu_flags)}")
         work.mkdir(mode=0o700, exist_ok=True)
         unpack(fetch_archive(cache / ".downloads", python, console.note), work / "source")
+        mends = apply_mends(work / "source" / LLAMA_CPP)
         builder = Compiler(tools, work, environ, lock_fd)
 
         def build(attempt: Attempt) -> Path:
@@ -165,7 +176,7 @@ def ensure_engine(cache: Path, python: str, console: Console, environ: Mapping[s
         built = climb(backend, ladder, build, prove_with(python, cache), console.note)
         copy_converters(work / "source", built.folder / "convert")
         build_bindings(work / "source", built.folder / "wheels", python, environ)
-        write_json(built.folder / MANIFEST, manifest(built, compiler))
+        write_json(built.folder / MANIFEST, manifest(built, compiler, mends))
         _publish(built.folder, final)
         shutil.rmtree(work, ignore_errors=True)
         shutil.rmtree(cache / ".downloads", ignore_errors=True)
@@ -195,7 +206,7 @@ def build_bindings(source: Path, target: Path, python: str, environ: Mapping[str
         raise explain_pip(answer.stdout + answer.stderr, "the Python bindings")
 
 
-def manifest(built: Built, compiler: str) -> dict[str, Any]:
+def manifest(built: Built, compiler: str, mends: Mapping[str, str]) -> dict[str, Any]:
     """What build.json says; models.llamacpp reads it."""
     return {
         "schema": MANIFEST_SCHEMA,
@@ -206,6 +217,7 @@ def manifest(built: Built, compiler: str) -> dict[str, Any]:
         "backend_reason": built.attempt.backend.reason,
         "flags": list(built.attempt.cmake_flags()),
         "compiler": compiler,
+        "mends": dict(mends),
         "features_used": list(built.proof.result.get("features_used", ())),
         "features_left_out": list(built.proof.result.get("features_left_out", ())),
         "fallback_reason": built.fallback_reason,

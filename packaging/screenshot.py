@@ -58,14 +58,14 @@ class _Session:
         out.mkdir(parents=True, exist_ok=True)
 
     def run(self) -> None:
-        from desktop.qt.app import connector, make_application
+        from desktop.qt.app import connector, finder, make_application
         from desktop.qt.bridge import Bridge
         from desktop.qt.shell import MainWindow
         from desktop.qt.theme import Theme
 
         app = make_application()
         theme = Theme(app, "light")
-        bridge = Bridge(connector(self._paths))
+        bridge = Bridge(connector(self._paths), finder(self._paths))
         window = MainWindow(theme, bridge, self._paths)
         window.resize(*SIZE)
         window.show_first()

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.fit import MIB, Shape, Wishes, kv_bytes, plan_for, shape_of
+from engine.fit import LEAST_BATCH, MIB, UBATCH, Shape, Wishes, kv_bytes, plan_for, prompt_batch, shape_of
 from models.gguf import read_header
 
 GIB = 1024 * MIB
@@ -129,3 +129,30 @@ def test_the_shape_comes_from_the_header(tiny_chat_gguf, tiny_embedding_gguf) ->
     )
     assert 0 < shape.weights_bytes < tiny_chat_gguf.stat().st_size
     assert shape_of(read_header(tiny_embedding_gguf)).pooling == "mean"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "processors", "batch"),
+    [
+        (1_500_000, 2, None),  # a whole batch of llama.cpp's takes no time
+        (494_000_000, 2, 96),
+        (494_000_000, 16, None),
+        (7_600_000_000, 8, LEAST_BATCH),
+        (70_000_000_000, 2, LEAST_BATCH),
+    ],
+)
+def test_a_batch_of_a_prompt_takes_about_a_second(parameters: int, processors: int, batch: int | None) -> None:
+    assert prompt_batch(replace(SEVEN_B, parameters=parameters), processors) == batch
+
+
+@given(st.integers(1, 10**12), st.integers(1, 256))
+def test_a_batch_is_never_too_small_nor_above_llama_cpps(parameters: int, processors: int) -> None:
+    batch = prompt_batch(replace(SEVEN_B, parameters=parameters), processors)
+    assert batch is None or LEAST_BATCH <= batch < UBATCH
+
+
+def test_the_chosen_batch_reaches_the_plan_of_a_chat_model_only() -> None:
+    assert plan_for(SEVEN_B, Wishes(prompt_batch=64), 64 * GIB).batch == 64
+    embedding = plan_for(EMBEDDER, Wishes(prompt_batch=64), 64 * GIB)
+    assert embedding.batch == embedding.context
+    assert prompt_batch(replace(EMBEDDER, parameters=10**9), 2) is None

@@ -56,7 +56,7 @@ def test_a_crash_leads_to_the_next_safer_build_and_is_recorded(
     assert built.attempt.variant.name == "avx2"
     assert built.proof.ok and [step["ok"] for step in built.proof.result["steps"]] == [True] * 9
     assert built.failures[0].signal_name == f"SIG{signal_name}"
-    record = manifest(built, "cc 1.0")
+    record = manifest(built, "cc 1.0", {"a mend": "made"})
     assert record["variant"] == "avx2"
     assert record["attempts"] == [
         {
@@ -80,7 +80,7 @@ def test_a_published_fallback_is_what_find_build_reports(tmp_path: Path, engine_
         return folder
 
     built = climb(CPU, LADDER, build, prove_with(sys.executable, tmp_path), lambda line: None)
-    write_json(built.folder / MANIFEST, manifest(built, "cc 1.0"))
+    write_json(built.folder / MANIFEST, manifest(built, "cc 1.0", {"a mend": "made"}))
     with pytest.raises(BinaryMissing):
         find_build(tmp_path, {})  # nothing counts before it has its name
     native._publish(built.folder, tmp_path / "abc")
