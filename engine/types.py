@@ -31,7 +31,8 @@ class LoadPlan:
 
     `context` is tokens per slot, a multiple of 256 as llama.cpp rounds it; `batch` None leaves llama.cpp's 2048/512;
     it is set where one input must pass in a single batch (embedding, rerank) and on slow processors. `gpu_layers`
-    None lets llama.cpp fit them. `cache_ram_mib` bounds the host prompt cache and `checkpoints` the context checkpoints per slot.
+    None lets llama.cpp fit them. `cache_ram_mib` bounds the host prompt cache and `checkpoints` the context checkpoints
+    per slot.
     `needed_bytes` is the estimate of everything together; `kv_bytes` and `weights_bytes` are its largest parts.
     """
 
