@@ -221,8 +221,12 @@ class Client:
     async def stop_answer(self, chat_id: str) -> None:
         await self._json("POST", _under("chats", chat_id, "stop"))
 
-    async def context(self, chat_id: str, draft: str = "") -> wire.ContextCount:
-        return await self._call("POST", _under("chats", chat_id, "context"), {"draft": draft}, answer=wire.ContextCount)
+    async def context(self, chat_id: str, draft: str = "", *parent_id: str | None) -> wire.ContextCount:
+        """Count the shown branch with `draft`, or with `parent_id` the one the draft would follow there."""
+        body: dict[str, str | None] = {"draft": draft}
+        if parent_id:
+            (body["parent_id"],) = parent_id
+        return await self._call("POST", _under("chats", chat_id, "context"), body, answer=wire.ContextCount)
 
     # how it is sent
 

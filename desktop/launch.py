@@ -9,12 +9,15 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from desktop.client import Client, ServiceUnreachable
 from desktop.paths import Paths, find_paths
+from desktop.refusal import read_refusal
 
 START_TIMEOUT_S = 60.0
+SETTLE_S = 2.0
 EXIT_ALREADY_RUNNING = 3
 TAIL_BYTES = 4096
 # `-m desktop` is found from here; and the service does not keep the user's current folder busy.
@@ -30,11 +33,21 @@ async def ensure_service(paths: Paths, *, timeout_s: float = START_TIMEOUT_S) ->
     try:
         if not await answers(client):
             async with asyncio.timeout(timeout_s):
-                await _start(paths)
-                await _wait_until_healthy(client)
+                await _bring_up(paths, client)
     except TimeoutError as error:
         await client.aclose()
         raise _did_not_start(paths, f"within {timeout_s:.0f} seconds") from error
+    except BaseException:
+        await client.aclose()
+        raise
+    return client
+
+
+async def find_service(paths: Paths) -> Client:
+    """A client of the service that runs. Raises ServiceUnreachable when none answers; never starts one."""
+    client = Client(paths.control_socket)
+    try:
+        await client.health()
     except BaseException:
         await client.aclose()
         raise
@@ -57,7 +70,21 @@ def serve_command(paths: Paths) -> list[str]:
     return [*program, "serve", "--background", *home]
 
 
-async def _start(paths: Paths) -> None:
+async def _bring_up(paths: Paths, client: Client) -> None:
+    while True:
+        code = await _start(paths)
+        if code == 0:
+            return await _wait_until_healthy(client)
+        if code != EXIT_ALREADY_RUNNING:
+            raise _did_not_start(paths, f"(exit code {code})")
+        # Somebody else started it in the same moment: then that one is the service. Or one that was told to stop
+        # still holds the lock: then it is our turn once it has gone.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_S):
+                return await _wait_until_healthy(client)
+
+
+async def _start(paths: Paths) -> int:
     await asyncio.to_thread(paths.create)
     output = await asyncio.to_thread(_open_start_log, paths)
     try:
@@ -71,10 +98,7 @@ async def _start(paths: Paths) -> None:
         )
     finally:
         os.close(output)
-    code = await process.wait()
-    # somebody else started it in the same moment: then that one is the service
-    if code not in (0, EXIT_ALREADY_RUNNING):
-        raise _did_not_start(paths, f"(exit code {code})")
+    return await process.wait()
 
 
 async def _wait_until_healthy(client: Client) -> None:
@@ -92,11 +116,14 @@ def _open_start_log(paths: Paths) -> int:
 
 
 def _did_not_start(paths: Paths, how: str) -> ServiceUnreachable:
+    """With the service's own sentence and next step; without them, its last words on lines of their own."""
     said = _tail(start_log(paths))
-    return ServiceUnreachable(
-        f"The Jackdaw service did not start {how}." + (f" It said: {said}" if said else ""),
-        hint=f"Its log is {paths.logs / 'service.log'}; to see it start, run: jackdaw serve",
-    )
+    look = f"Its log is {paths.logs / 'service.log'}; to see it start, run: jackdaw serve"
+    if refusal := read_refusal(said):
+        message, hint = refusal
+        return ServiceUnreachable(f"The Jackdaw service did not start: {message}", hint=hint or look)
+    words = f" Its last words:\n{said}" if said else ""
+    return ServiceUnreachable(f"The Jackdaw service did not start {how}.{words}", hint=look)
 
 
 def _tail(path: Path) -> str:

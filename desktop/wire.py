@@ -181,7 +181,7 @@ class Job(Wire):
 
 
 class Event(Wire):
-    """One server-sent event. `type`: model, library, job, chat, status, port, window."""
+    """One server-sent event. `type`: model, library, job, chat, status, port, window, service, reset."""
 
     id: int
     type: str
@@ -307,7 +307,10 @@ class LogLines(Wire):
 
 
 class ContextRequest(Wire):
+    """`parent_id`, when it is given, names the message the draft would follow: null for a first one. Absent: the head."""
+
     draft: str = Field(default="", max_length=8 * 1024 * 1024)
+    parent_id: str | None = None
 
 
 class WindowRaised(Wire):

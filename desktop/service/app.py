@@ -87,6 +87,8 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        # The last thing a listener hears: whoever hears it knows that this is no crash, and need not start us again.
+        self.core.events.publish("service", {"action": "stopping"})
         self.core.events.close()
         await self.core.asking.close()
         gentle = asyncio.create_task(self.listeners.close(ANSWER_GRACE_S))

@@ -95,10 +95,14 @@ class Asking:
     def is_running(self, chat_id: str) -> bool:
         return chat_id in self._running
 
-    async def count(self, chat_id: str, draft: str) -> ContextCount:
-        """How many tokens the shown branch with `draft` would send; exact while the model is loaded."""
+    async def count(self, chat_id: str, draft: str, *parent_id: str | None) -> ContextCount:
+        """How many tokens the shown branch with `draft` would send; exact while the model is loaded.
+
+        With `parent_id` the branch that ends there counts instead, none of it for None.
+        """
         chat, messages = await self._chats.get(chat_id)
-        payload = chat_payload(chat, branch(messages, chat.head_id), draft)
+        (leaf_id,) = parent_id or (chat.head_id,)
+        payload = chat_payload(chat, branch(messages, leaf_id), draft)
         model_id = await self._choose_model(chat, "")
         if self._scheduler.state(model_id).state != "ready":
             estimate = sum(len(message["content"].encode()) for message in payload["messages"]) // BYTES_PER_TOKEN

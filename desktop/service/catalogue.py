@@ -111,7 +111,7 @@ def model_row(model: LibraryModel, loaded: LoadedModel, estimate: tuple[int, boo
         load_fraction=loaded.fraction,
         needed_bytes=loaded.needed_bytes or (estimate[0] if estimate else None),
         fits=True if ready else (estimate[1] if estimate else None),
-        error=loaded.error or model.suspect,
+        error=loaded.error or ("" if ready else model.suspect),
         hint=loaded.hint,
         slots=loaded.slots,
         busy_slots=loaded.busy_slots,

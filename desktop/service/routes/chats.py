@@ -84,7 +84,9 @@ async def stop_answer(core: Core, call: Call) -> wire.Nothing:
 
 
 async def count_context(core: Core, call: Call) -> wire.ContextCount:
-    return await core.asking.count(call.path["chat_id"], call.body(wire.ContextRequest).draft)
+    request = call.body(wire.ContextRequest)
+    elsewhere = (request.parent_id,) if "parent_id" in request.model_fields_set else ()
+    return await core.asking.count(call.path["chat_id"], request.draft, *elsewhere)
 
 
 async def whole_chat(core: Core, chat_id: str) -> wire.Chat:
