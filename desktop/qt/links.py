@@ -93,8 +93,8 @@ class LinkDialog(Dialog):
         self.verdict = judge_link(url)
         title = "Open this link?" if self.verdict.allowed else "This link is not opened"
         super().__init__(theme, title, self.verdict.reason, parent)
-        shown = Label(theme, _visible(url), "code", mono=True, wrap=True)
-        shown.setAccessibleName(f"Full address: {_visible(url)}")
+        shown = Label(theme, "\u200b".join(visible_link(url)), "code", mono=True, wrap=True)  # may break anywhere
+        shown.setAccessibleName(f"Full address: {visible_link(url)}")
         self.content.addWidget(shown)
         self.add_cancel("Cancel" if self.verdict.allowed else "Close")
         if self.verdict.allowed:
@@ -115,14 +115,10 @@ def _decided(dialog: LinkDialog, result: int) -> None:
     dialog.deleteLater()
 
 
-def _visible(url: str) -> str:
-    """The link with what cannot be seen written out, and places where a long one may break."""
-    shown = "".join(
+def visible_link(url: str) -> str:
+    """A link with what cannot be seen written out as <U+202E>; beyond the greatest length it is cut."""
+    shown = (
         f"<U+{ord(char):04X}>" if char.isspace() or unicodedata.category(char)[0] == "C" else char
-        for char in url[: MAX_LENGTH + 1]
+        for char in url[:MAX_LENGTH]
     )
-    return "\u200b".join(shown[i : i + 1] for i in range(len(shown))) if len(shown) < 400 else _broken(shown)
-
-
-def _broken(text: str) -> str:
-    return "\u200b".join(text[i : i + 8] for i in range(0, len(text), 8))
+    return "".join(shown) + ("…" if len(url) > MAX_LENGTH else "")

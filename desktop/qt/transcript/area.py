@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
@@ -27,7 +28,7 @@ ABOVE = 24
 BELOW = 32
 ROW_GAP = 20
 PASSES = 8
-REFIT_ROWS = 40
+PARSE_S = 0.008
 
 
 @dataclass(slots=True)
@@ -162,8 +163,10 @@ class TranscriptArea(QAbstractScrollArea):
         self._arranging = True
         height, above = self.viewport().height(), self.theme.px(ABOVE)
         top = self._wanted_top()
+        self.stage.unfinished = False
+        deadline = time.perf_counter() + PARSE_S
         for _ in range(PASSES):
-            if not self.stage.arrange(top - above, height):
+            if not self.stage.arrange(top - above, height, deadline):
                 break
             top = self._wanted_top()
         top = self._wanted_top()

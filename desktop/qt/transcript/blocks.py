@@ -5,9 +5,10 @@ line by line, so a finished block never opens again once the line that ended it 
 reaches back are link reference definitions; a text that holds any is split a second time at its end with all of them
 known.
 
-Limits keep every step short: a tail of TAIL_LIMIT characters without an end (a table of 3,000 rows) is cut at a line
-and goes on as plain text up to the next blank line. Code fences have no such limit: their end is looked for line by
-line.
+Limits keep every step short. A tail of TAIL_LIMIT characters without an end is cut: lists between items, paragraphs and
+quotes between lines, tables after TABLE_ROWS rows, with their head again; HTML goes on as plain text up to the next
+blank line, and so does all after BLOCKS_LIMIT blocks or FORMATTED_LIMIT characters of them. Code fences have no limit:
+their end is looked for line by line.
 """
 
 from __future__ import annotations
@@ -22,11 +23,16 @@ from markdown_it.token import Token
 from desktop.qt.transcript.held import held_back
 from desktop.qt.transcript.markdown import parse_blocks
 
-SLICE = 8 * 1024
-TAIL_LIMIT = 24 * 1024
-PLAIN_LIMIT = 64 * 1024
+SLICE = 4 * 1024
+FENCE_SLICE = 64 * 1024
+TAIL_LIMIT = 8 * 1024
+PLAIN_LIMIT = 8 * 1024
+TABLE_ROWS = 200
+BLOCKS_LIMIT = 4_000
+FORMATTED_LIMIT = 200_000
 EXACT_LIMIT = 24 * 1024
 _SETTLED = frozenset({"fence", "heading", "hr"})
+_CAN_BE_CUT = frozenset({"blockquote", "paragraph", "code_block", "heading", "hr", "fence"})
 _LINE_BY_LINE = frozenset({"bullet_list", "ordered_list", "code_block"})
 _FENCE = re.compile(r"(`{3,})([^`\n]*)\n|(~{3,})([^\n]*)\n")
 
@@ -70,6 +76,7 @@ class BlockSplitter:
         self._plain = False
         self._fence_scanned = 0
         self._second_pass = False
+        self._formatted = 0
         self.references: dict[str, Any] = {}
         self.closed: list[Block] = []
         self.open: list[Block] = []
@@ -83,6 +90,20 @@ class BlockSplitter:
     @property
     def blocks(self) -> list[Block]:
         return self.closed + self.open
+
+    @property
+    def _full(self) -> bool:
+        return len(self.closed) >= BLOCKS_LIMIT or self._formatted > FORMATTED_LIMIT
+
+    def drop_tokens(self, number: int) -> None:
+        """The tokens of a closed block were read and are not needed any more; its source is."""
+        block = self.closed[number]
+        self.closed[number] = Block(block.kind, block.source, ())
+
+    @property
+    def behind(self) -> bool:
+        """Whether text is queued that was not looked at yet."""
+        return bool(self._queue)
 
     @property
     def done(self) -> bool:
@@ -112,8 +133,9 @@ class BlockSplitter:
         if self._done:
             return False
         if self._queue:
-            self._tail += self._queue[:SLICE]
-            self._queue = self._queue[SLICE:]
+            size = FENCE_SLICE if self._fence_scanned else SLICE
+            self._tail += self._queue[:size]
+            self._queue = self._queue[size:]
             self._split()
             return bool(self._queue) or self._ended
         if self._ended:
@@ -128,7 +150,7 @@ class BlockSplitter:
 
     def _step(self) -> bool:
         """One pass over the tail; True when it closed something and the rest deserves another."""
-        if self._plain:
+        if self._plain or self._full:
             return self._take_plain()
         fence = _FENCE.match(self._tail)
         if fence is not None:
@@ -140,6 +162,9 @@ class BlockSplitter:
         if cut:
             self._close(groups[:cut], visible, groups[cut].start, references)
             return True
+        table = groups[-1] if groups and groups[-1].kind == "table" else None
+        if table is not None and (len(self._tail) > TAIL_LIMIT or table.end - table.start > TABLE_ROWS + 2):
+            return self._cut_table(table, visible, references)
         if len(self._tail) > TAIL_LIMIT:
             return self._force()
         lines = visible.split("\n")
@@ -152,7 +177,9 @@ class BlockSplitter:
 
     def _close(self, groups: list[_Group], text: str, upto_line: int, references: dict[str, Any]) -> None:
         lines = text.split("\n")
-        self.closed.extend(_block(group, lines) for group in groups)
+        for block in (_block(group, lines) for group in groups):
+            self.closed.append(block)
+            self._formatted += 0 if block.kind == "fence" else len(block.source)
         offset = sum(map(len, lines[:upto_line])) + upto_line
         if references.keys() != self.references.keys():
             # Only what stands in the closed part counts: the rest may still change.
@@ -185,22 +212,42 @@ class BlockSplitter:
         groups, references = self._parse(source)
         self._close(groups, source, source.count("\n"), references)
 
+    def _cut_table(self, table: _Group, text: str, references: dict[str, Any]) -> bool:
+        """A long table goes on as another one with the same head."""
+        lines = text.split("\n")
+        end = min(table.end - 1, table.start + TABLE_ROWS + 2)  # what follows begins with a row
+        if end <= table.start + 2:
+            return self._force()
+        head = "\n".join(lines[table.start : table.start + 2]) + "\n"
+        groups, references = self._parse("\n".join(lines[:end]) + "\n")
+        self._close(groups, text, end, references)
+        self._tail = head + self._tail
+        return True
+
     def _force(self) -> bool:
-        """The tail is too long to be parsed again and again: close what is there and go on as plain text."""
-        cut = self._tail.rfind("\n", 0, TAIL_LIMIT) + 1 or TAIL_LIMIT
+        """The tail is too long to be parsed again and again: close what is there.
+
+        Lists are cut between two items, quotes and paragraphs between two lines, and go on as what they are.
+        """
+        cut = _cut(self._tail, TAIL_LIMIT)
         head = self._tail[:cut]
         groups, references = self._parse(head)
+        item = _last_item(groups[-1]) if groups else 0
+        if item:
+            head = "\n".join(head.split("\n")[:item]) + "\n"
+            groups, references = self._parse(head)
         if groups and head.endswith("\n"):
+            self._plain = not item and groups[-1].kind not in _CAN_BE_CUT
             self._close(groups, head, head.count("\n"), references)
         else:
             self.closed.append(Block("plain", head, ()))
             self._tail, self.open = self._tail[cut:], []
-        self._plain = True
+            self._plain = True
         return True
 
     def _take_plain(self) -> bool:
-        blank = self._tail.find("\n\n")
-        if self._tail.startswith("\n"):
+        blank = -1 if self._full else self._tail.find("\n\n")
+        if not self._full and self._tail.startswith("\n"):
             self._tail, self._plain = self._tail[1:], False
             return True
         if 0 <= blank < PLAIN_LIMIT:
@@ -208,7 +255,7 @@ class BlockSplitter:
             self._tail, self._plain, self.open = self._tail[blank + 2 :], False, []
             return True
         if len(self._tail) > PLAIN_LIMIT:
-            cut = self._tail.rfind("\n", 0, PLAIN_LIMIT) + 1 or PLAIN_LIMIT
+            cut = _cut(self._tail, PLAIN_LIMIT)
             self.closed.append(Block("plain", self._tail[:cut], ()))
             self._tail, self.open = self._tail[cut:], []
             return True
@@ -225,7 +272,7 @@ class BlockSplitter:
         self._begin_again()
 
     def _last_blocks(self) -> list[Block]:
-        if self._plain:
+        if self._plain or self._full:
             return [Block("plain", self._tail, ())] if self._tail else []
         groups, self.references = self._parse(self._tail)
         lines = self._tail.split("\n")
@@ -243,7 +290,12 @@ class BlockSplitter:
             self.closed = [_block(group, lines) for group in groups]
             self._done = True
             return
-        self._queue, self._second_pass, self._plain = text, True, False
+        self._queue, self._second_pass, self._plain, self._formatted = text, True, False, 0
+
+
+def _cut(text: str, limit: int) -> int:
+    """Where to cut a text that is too long: after a line, after a word, or anywhere."""
+    return text.rfind("\n", 0, limit) + 1 or text.rfind(" ", 0, limit) + 1 or limit
 
 
 def _groups(tokens: list[Token]) -> list[_Group]:
@@ -278,6 +330,16 @@ def _closable(groups: list[_Group], text: str) -> int:
         if _is_settled(groups[count - 1], groups[count], lines, complete):
             return count
     return 0
+
+
+def _last_item(group: _Group) -> int:
+    """The line on which the last item of a list begins, 0 when it is no list or has one item only."""
+    if group.kind not in ("bullet_list", "ordered_list"):
+        return 0
+    items = [
+        token.map[0] for token in group.tokens if token.type == "list_item_open" and token.level == 1 and token.map
+    ]
+    return items[-1] if len(items) > 1 else 0
 
 
 def _is_settled(group: _Group, following: _Group, lines: list[str], complete: int) -> bool:

@@ -20,6 +20,8 @@ _CITATION = re.compile(r"\[(\d{1,3})\]")
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 # Characters that Qt takes for the end of a paragraph, a frame or an object, and that no text may smuggle in.
 _RESERVED = str.maketrans({"\n": " ", "\r": " ", "\u2029": " ", "\ufdd0": "", "\ufdd1": "", "\ufffc": "\ufffd"})
+_RESERVED_IN_LINES = {code: to for code, to in _RESERVED.items() if code != 10}
+_RESERVED_FOUND = re.compile("[\r\u2029\ufdd0\ufdd1\ufffc]")
 _MARK_OF = {"strong_open": Mark.BOLD, "em_open": Mark.ITALIC, "s_open": Mark.STRIKE}
 _MARK_CLOSED = {"strong_close": Mark.BOLD, "em_close": Mark.ITALIC, "s_close": Mark.STRIKE}
 
@@ -29,6 +31,7 @@ class InlineReader:
     """Turns inline Markdown into spans. `citations` are the numbers that "[1]" may refer to.
 
     `keep_lines`: a line end in the text stays one (messages people type), otherwise it is a space.
+    `memo` keeps what was read: an open list is read again and again, and only its last item is new.
     Texts over INLINE_LIMIT characters or with over MARKS_LIMIT marks are not parsed but shown as they are.
     """
 
@@ -36,8 +39,16 @@ class InlineReader:
     references: dict[str, Any] = field(default_factory=dict)
     citations: Collection[int] = ()
     keep_lines: bool = False
+    memo: dict[str, tuple[Span, ...]] | None = None
 
     def spans(self, text: str) -> tuple[Span, ...]:
+        if self.memo is None:
+            return self._spans(text)
+        if text not in self.memo:
+            self.memo[text] = self._spans(text)
+        return self.memo[text]
+
+    def _spans(self, text: str) -> tuple[Span, ...]:
         if len(text) > INLINE_LIMIT or _marks(text) > MARKS_LIMIT:
             return (Span(clean(text)),)
         return merged(self._walk(parse_inline(self.parser, text, self.references)))
@@ -99,12 +110,12 @@ class InlineReader:
 
 def clean(text: str) -> str:
     """The text without characters that have a meaning of their own in a Qt document."""
-    return text.translate(_RESERVED)
+    return text.translate(_RESERVED) if "\n" in text or _RESERVED_FOUND.search(text) else text
 
 
 def clean_lines(text: str) -> str:
     """The same for text of several lines."""
-    return "\n".join(line.translate(_RESERVED) for line in text.split("\n"))
+    return text.translate(_RESERVED_IN_LINES) if _RESERVED_FOUND.search(text) else text
 
 
 def trimmed_link(url: str) -> str:

@@ -61,8 +61,11 @@ TOP = Place()
 
 @dataclass(frozen=True, slots=True)
 class Prose:
+    """Paragraphs in one text. `continues`: the paragraphs before it are of the same list."""
+
     paras: tuple[Para, ...]
     place: Place = TOP
+    continues: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from desktop.qt.transcript.markdown import MAX_NESTING
 from desktop.qt.transcript.pieces import Code, Formula, Para, Piece, Place, Plain, Prose, Rule, Span, Table
 
 TABLE_ROWS = 200
-PROSE_CHARS = 6_000
+PROSE_CHARS = 3_000
 _FILE_NAME = re.compile(r"[\w./+@-]*\w\.\w{1,12}|[\w./+@-]*(?:Makefile|Dockerfile)")
 _TASK = re.compile(r"\[([ xX])\] ")
 
@@ -39,6 +39,7 @@ class _Walk:
         self._pieces: list[Piece] = []
         self._paras: list[Para] = []
         self._chars = 0
+        self._continues = False
         self._lists: list[_List] = []
         self._quotes = 0
         self._marker = ""
@@ -122,9 +123,10 @@ class _Walk:
     def _push(self, para: Para) -> None:
         self._marker = ""
         self._paras.append(para)
-        self._chars += sum(len(span.text) for span in para.spans) + 20
+        self._chars += sum(len(span.text) for span in para.spans) + 40
         if self._chars > PROSE_CHARS:
             self._end_prose()
+            self._continues = True
 
     def _add(self, piece: Piece) -> None:
         if self._marker:  # an item that begins with code: its marker stands on a line of its own
@@ -134,8 +136,8 @@ class _Walk:
 
     def _end_prose(self) -> None:
         if self._paras:
-            self._pieces.append(Prose(tuple(self._paras), Place(0, self._quotes)))
-        self._paras, self._chars = [], 0
+            self._pieces.append(Prose(tuple(self._paras), Place(0, self._quotes), self._continues))
+        self._paras, self._chars, self._continues = [], 0, False
 
     def _table(self, tokens: tuple[Token, ...], index: int) -> int:
         rows: list[tuple[tuple[Span, ...], ...]] = []

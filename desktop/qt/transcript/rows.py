@@ -13,7 +13,7 @@ from desktop.qt.transcript.blocks import Block, BlockSplitter
 from desktop.qt.transcript.heights import HeightFit, guess_piece, guess_text
 from desktop.qt.transcript.inlines import InlineReader
 from desktop.qt.transcript.messages import TranscriptMessage
-from desktop.qt.transcript.pieces import Piece, Prose, Thought, gap_above
+from desktop.qt.transcript.pieces import Piece, Prose, Span, Thought, gap_above
 from desktop.qt.transcript.reading import read_pieces
 
 PART_GAP = 14
@@ -40,15 +40,18 @@ class Part:
     def gap(self) -> int:
         """Space above it, in pixels at 100 %; headings begin something new and get more."""
         piece = self.piece
-        return max(PART_GAP, gap_above(piece.paras[0])) if isinstance(piece, Prose) else PART_GAP
+        if not isinstance(piece, Prose):
+            return PART_GAP
+        return gap_above(piece.paras[0]) if piece.continues else max(PART_GAP, gap_above(piece.paras[0]))
 
 
 class Row:
     """One message. Until it is looked at only its height is guessed; then it is split and read step by step."""
 
     __slots__ = (
-        "_closed_parts", "_closed_seen", "_generation", "_rest", "chrome", "guess", "message", "noted", "parts",
-        "splitter", "thought_began", "thought_opened", "thought_seconds", "thought_text", "width",
+        "_closed_chars", "_closed_parts", "_closed_seen", "_generation", "_memo", "_rest", "_tops",
+        "chrome", "guess", "message", "noted", "parts", "splitter",
+        "thought_began", "thought_opened", "thought_seconds", "thought_text", "width",
     )  # fmt: skip
 
     def __init__(self, message: TranscriptMessage) -> None:
@@ -67,6 +70,9 @@ class Row:
         self._closed_seen = 0
         self._generation = 0
         self._rest = 0.0
+        self._closed_chars = 0
+        self._memo: dict[str, tuple[Span, ...]] = {}
+        self._tops: list[int] = []
 
     # Text
 
@@ -102,6 +108,8 @@ class Row:
         """The content is another one: begin anew."""
         self.splitter, self.parts, self.noted = None, [], False
         self._closed_parts, self._closed_seen, self._generation = [], 0, 0
+        self._closed_chars = 0
+        self.touch()
 
     # Parts
 
@@ -113,22 +121,30 @@ class Row:
         if splitter.generation != self._generation:
             # Keeps what was measured: most blocks are the same as before.
             self._generation = splitter.generation
-            self._closed_parts, self._closed_seen = [], 0
+            self._closed_parts, self._closed_seen, self._closed_chars = [], 0, 0
         reader = self._reader(parser, splitter)
+        if len(splitter.closed) != self._closed_seen:
+            self._memo.clear()
         for number in range(self._closed_seen, len(splitter.closed)):
             self._closed_parts += self._read(splitter.closed[number], number, reader, zoom)
+            splitter.drop_tokens(number)
+            self._closed_chars += len(splitter.closed[number].source) + 2
         self._closed_seen = len(splitter.closed)
-        opened = []
-        for number, block in enumerate(splitter.open, len(splitter.closed)):
+        opened: list[Part] = []
+        # While more is queued the tail is not worth reading: it changes with the next step.
+        for number, block in enumerate(() if splitter.behind else splitter.open, len(splitter.closed)):
             opened += self._read(block, number, reader, zoom)
         self.parts = self._thought(zoom) + self._closed_parts + self._measured_again(opened)
-        waiting = len(self.message.content) - sum(len(part.source) for part in splitter.blocks)
+        waiting = len(self.message.content) - self._closed_chars
+        self.touch()
         done = splitter.done or self.message.state == "streaming" or waiting <= 0
         self._rest = 0.0 if done else guess_text("x" * waiting, max(self.width, 40), zoom)
 
     def _reader(self, parser: MarkdownIt, splitter: BlockSplitter) -> InlineReader:
         numbers = frozenset(source.number for source in self.message.sources)
-        return InlineReader(parser, splitter.references, numbers, keep_lines=self.message.role != "assistant")
+        return InlineReader(
+            parser, splitter.references, numbers, keep_lines=self.message.role != "assistant", memo=self._memo
+        )
 
     def _read(self, block: Block, number: int, reader: InlineReader, zoom: float) -> list[Part]:
         pieces = read_pieces(block, reader)
@@ -156,6 +172,7 @@ class Row:
         self.thought_opened = opened
         if self.parts and self.parts[0].block < 0:
             self.parts[0] = self._thought(zoom)[0]
+            self.touch()
 
     # Heights
 
@@ -165,26 +182,31 @@ class Row:
             return
         self.width = width
         self.noted = False
+        self.touch()
         for part in self.parts:
             part.measured = False
             part.height = round(guess_piece(part.piece, width, zoom))
 
     def tops(self, zoom: float) -> list[int]:
         """Where each part begins, from the top of the row, and last where the text ends."""
-        tops, y = [], self.chrome[0]
-        for number, part in enumerate(self.parts):
-            y += round(part.gap * zoom) if number else 0
-            tops.append(y)
-            y += part.height
-        tops.append(y)
-        return tops
+        if not self._tops:
+            y = self.chrome[0]
+            for number, part in enumerate(self.parts):
+                y += round(part.gap * zoom) if number else 0
+                self._tops.append(y)
+                y += part.height
+            self._tops.append(y)
+        return self._tops
+
+    def touch(self) -> None:
+        """A height, the parts or the chrome changed."""
+        self._tops = []
 
     def height(self, zoom: float) -> int:
         """Height of the row without the space below it."""
         if not self.parts and not self.complete:
             return round(self.guess)
-        gaps = sum(round(part.gap * zoom) for part in self.parts[1:])
-        return self.chrome[0] + sum(part.height for part in self.parts) + gaps + round(self._rest) + self.chrome[1]
+        return self.tops(zoom)[-1] + round(self._rest) + self.chrome[1]
 
 
 class RowList:
@@ -265,6 +287,7 @@ class RowList:
 
     def changed(self, index: int) -> None:
         """The height of a row changed."""
+        self.rows[index].touch()
         self._valid = min(self._valid, index + 1)
 
     def tops(self) -> list[int]:

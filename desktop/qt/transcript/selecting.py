@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
@@ -73,7 +74,7 @@ class SelectingArea(TranscriptArea):
             return (index, 0, 0)
         inside = y - self.rows.tops()[index]
         tops = row.tops(self.rows.zoom)
-        number = max((n for n in range(len(row.parts)) if tops[n] <= inside), default=0)
+        number = max(0, min(len(row.parts), bisect_right(tops, inside)) - 1)
         if inside > tops[number] + row.parts[number].height:
             return (index, number, END) if number == len(row.parts) - 1 else (index, number + 1, 0)
         frame = self.stage.frames.get(index)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +25,6 @@ from desktop.qt.transcript.rows import BUBBLE_PAD, Row, RowList
 from desktop.qt.transcript.table import TableBlock
 
 AHEAD = 240  # pixels above and below the view that are made ready
-PARSE_S = 0.010
 POOLED = 48
 WIDGETS: dict[type, type[PieceWidget]] = {
     Prose: ProseBlock,
@@ -74,15 +74,16 @@ class Stage:
 
     # Making ready
 
-    def arrange(self, top: int, height: int) -> bool:
-        """Make widgets for what lies between `top` and `top + height` and measure it. True when a height changed."""
+    def arrange(self, top: int, height: int, deadline: float) -> bool:
+        """Make widgets for what lies between `top` and `top + height` and measure it. True when a height changed.
+
+        Text that is not split yet is split until `deadline` (time.perf_counter); `unfinished` tells that some is left.
+        """
         rows = self._rows
         first, last = rows.at(top - AHEAD), rows.at(top + height + AHEAD)
         for index in [index for index in self.frames if not first <= index <= last and index != self.pinned]:
             self._drop_frame(index)
         changed = False
-        self.unfinished = False
-        deadline = time.perf_counter() + PARSE_S
         for index in range(first, last + 1) if len(rows) else ():
             row = rows.rows[index]
             if self._read(row, deadline) | self._dress(index, row, top, height):
@@ -95,10 +96,10 @@ class Stage:
         if row.splitter is not None and (row.splitter.done or row.message.state == "streaming"):
             return False
         row.begin(self._parser)
-        if time.perf_counter() < deadline or not row.parts:
-            self.unfinished |= row.advance(deadline)
-        else:
+        if row.parts and time.perf_counter() > deadline:
             self.unfinished = True
+            return False
+        self.unfinished |= row.advance(deadline)
         row.refresh(self._parser, self._rows.zoom)
         return True
 
@@ -117,17 +118,16 @@ class Stage:
         chrome = frame.chrome(self._rows.width)
         if chrome != row.chrome:
             row.chrome, changed = chrome, True
+            row.touch()
         row_top = self._rows.tops()[index]
         tops = row.tops(self._rows.zoom)
-        wanted = {
-            number
-            for number, part in enumerate(row.parts)
-            if row_top + tops[number] <= top + height + AHEAD and row_top + tops[number] + part.height >= top - AHEAD
-        }
+        first = max(0, bisect_right(tops, top - AHEAD - row_top) - 1)
+        last = bisect_right(tops, top + height + AHEAD - row_top)
+        wanted = range(first, min(last, len(row.parts)))
         for number in [number for number in frame.widgets if number not in wanted]:
             if index != self.pinned or number >= len(row.parts):
                 self._drop_widget(frame, number)
-        for number in sorted(wanted):
+        for number in wanted:
             changed |= self._show_part(frame, row, number)
         self._rows.note_measured(row)
         return changed
@@ -150,6 +150,8 @@ class Stage:
         height = widget.height_for(self.piece_width(row, part.piece))
         part.measured = True
         changed, part.height = part.height != height, height
+        if changed:
+            row.touch()
         return changed
 
     def piece_width(self, row: Row, piece: Piece) -> int:

@@ -244,7 +244,7 @@ class TableBlock(PieceWidget):
             top = round(self._tops[-1])
             painter.fillRect(QRect(1, top, self.width() - 2, 1), theme.color("border"))
             area = QRect(theme.px(PAD_X), top, self.width(), theme.px(HIDDEN_ROW))
-            words = f"{self.piece.hidden:,} more rows are not shown. Copy gives all of them."
+            words = f"{self.piece.hidden:,} more rows are not shown here. Copying the message gives all of them."
             paint.text(painter, area, words, theme.font("small"), theme.color("text3"))
 
     def _ranges(self, cell: _Cell) -> list[Any]:

@@ -142,6 +142,11 @@ class TranscriptView(SelectingArea):
         self.rows.changed(index)
         self.relayout()
 
+    @property
+    def busy(self) -> bool:
+        """Whether something that was fed is not shown yet."""
+        return bool(self._queued or self._thoughts or self._unfinished) or self._later.isActive()
+
     # Streaming
 
     def _start(self) -> None:
