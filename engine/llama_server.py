@@ -185,6 +185,23 @@ class LlamaServer:
         await asyncio.wait([self.ended], timeout=timeout_s)
         return self.explain()
 
+    async def silent(self, silent_s: float) -> EngineError:
+        """The error for a request that heard nothing for `silent_s` seconds.
+
+        Whether the child hangs is asked of its inference loop: one that does not answer is ended, and with it every
+        other request, which would have waited for ever.
+        """
+        try:
+            await self.upstream.json("GET", "/slots", timeout_s=self.spec.patience.health_timeout_s)
+        except (EngineError, OSError, TimeoutError):
+            await self._give_up(f"it hung: not a word for {silent_s:.0f} s.")
+            return self.explain()
+        return EngineStopped(
+            f"{self.model_id}: the engine sent nothing for {silent_s:.0f} s, so the request was ended.",
+            hint="Ask again; a shorter prompt is answered sooner.",
+            log_tail=self.log_tail(),
+        )
+
     async def stop(self) -> Ending:
         """Ask it to end, make it end after the grace time, and wait until it is gone. May be called twice."""
         return await self._child.stop(self.spec.patience.grace_s)

@@ -20,6 +20,7 @@ from typing import TypeVar
 
 from models import database_files as files
 from models.errors import DatabaseCorrupt, DatabaseTooNew
+from models.progress import Cancel
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,11 @@ class Database:
         """
         return await asyncio.to_thread(_restore, path)
 
+    @staticmethod
+    async def start_empty(path: Path) -> Path:
+        """Move a corrupt database out of the way, so that `open` makes an empty one; returns its new name."""
+        return await asyncio.to_thread(files.move_aside, path)
+
     async def read(self, function: Callable[[sqlite3.Connection], T]) -> T:
         """Run `function` on a reader's connection; all its statements see the same moment. It cannot write."""
         return await self._run(self._read_threads, lambda: self._read(function))
@@ -85,9 +91,12 @@ class Database:
         """
         return await self._run(self._write_thread, lambda: self._write(function))
 
-    async def backup(self) -> Path:
-        """Make a checked backup now, beside the writer's work; the newest three are kept."""
-        return await self._run(self._read_threads, self._backup)
+    async def backup(self, cancel: Cancel | None = None) -> Path:
+        """Make a checked backup now, beside the writer's work; the newest three are kept.
+
+        Raises DiskFull, DatabaseCorrupt when the copy does not pass its check, Cancelled; then nothing is left of it.
+        """
+        return await self._run(self._read_threads, lambda: self._backup(cancel))
 
     async def close(self) -> None:
         """Wait for what runs, then close; SQLite moves its log into the file."""
@@ -120,10 +129,10 @@ class Database:
                 _undo(self._writer)
         return result
 
-    def _backup(self) -> Path:
+    def _backup(self, cancel: Cancel | None) -> Path:
         connection = self._readers.get()
         try:
-            return files.make_backup(self.path, connection)
+            return files.make_backup(self.path, connection, cancel)
         finally:
             self._readers.put(connection)
 

@@ -18,8 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from models.errors import DatabaseBusy, DatabaseCorrupt, DatabaseError, DiskFull
+from models.progress import Cancel
 
 BACKUPS_KEPT = 3
+BACKUP_STEP_PAGES = 1024  # a cancellation waits for no more than 4 MiB
 COMPANIONS = ("", "-wal")  # -shm can always be made anew
 _DISK_HINT = "Check the disk with the data folder, then start Jackdaw again."
 
@@ -79,8 +81,11 @@ def read_only(path: Path, busy_timeout_s: float = 5.0) -> sqlite3.Connection:
 def schema_version(path: Path, busy_timeout_s: float = 5.0) -> int:
     """PRAGMA user_version, after the whole file passed SQLite's quick_check.
 
-    Raises DatabaseCorrupt when it did not pass, DatabaseBusy when somebody holds it exclusively.
+    Raises DatabaseCorrupt when it did not pass, DatabaseBusy when somebody holds it exclusively. A file of no bytes
+    passes, unless there are backups of it: then somebody emptied it.
     """
+    if path.exists() and path.stat().st_size == 0 and backups(path):
+        raise DatabaseCorrupt(f"{path.name} is damaged: it is empty, though there are backups of it.")
     with explained(path), contextlib.closing(read_only(path, busy_timeout_s)) as connection:
         findings = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
         if findings != ["ok"]:
@@ -104,16 +109,18 @@ def newest_good_backup(path: Path) -> Path | None:
     """The newest backup that passes its check."""
     for file in backups(path):
         with contextlib.suppress(DatabaseError, sqlite3.Error):
-            schema_version(file)
-            return file
+            if schema_version(file) > 0:  # a file that lost all its bytes passes SQLite's check
+                return file
     return None
 
 
-def make_backup(path: Path, source: sqlite3.Connection) -> Path:
-    """A checked copy of the database `source` is connected to; keeps the newest three.
+def make_backup(path: Path, source: sqlite3.Connection, cancel: Cancel | None = None) -> Path:
+    """A checked copy of the database `source` is connected to, as it is at one moment; keeps the newest three.
 
-    It gets its final name only after it passed quick_check and is on the disk. Raises DiskFull and leaves nothing.
+    Writers of other connections go on meanwhile. It gets its final name only after it passed quick_check and is on the
+    disk. Raises DiskFull, DatabaseCorrupt or Cancelled, and then leaves nothing.
     """
+    cancel = cancel or Cancel()
     folder = backup_folder(path)
     newest = next(iter(backups(path)), None)
     number = (_backup_number(newest) or 0) + 1 if newest else 1
@@ -125,9 +132,10 @@ def make_backup(path: Path, source: sqlite3.Connection) -> Path:
             part.unlink(missing_ok=True)
             _create_private(part)
             with contextlib.closing(sqlite3.connect(part, isolation_level=None)) as target:
-                source.backup(target)
+                _copy_one_moment(source, target, cancel)
                 target.execute("PRAGMA journal_mode = DELETE")  # one file, no log beside it
             schema_version(part)
+            cancel.check()
             _sync(part)
             part.replace(made)
             _sync(folder)
@@ -142,11 +150,9 @@ def make_backup(path: Path, source: sqlite3.Connection) -> Path:
 
 def set_aside(path: Path) -> Path | None:
     """Copy a corrupt database and its log to `….corrupt-N`, once; None when the disk has no room for it."""
-    number = 1
-    while (copy := path.with_name(f"{path.name}.corrupt-{number}")).exists():
-        if _digest(copy) == _digest(path):
-            return copy
-        number += 1
+    copy = _corrupt_name(path)
+    if copy.exists():
+        return copy
     try:
         for companion in reversed(COMPANIONS):  # the log first: the copy under its main name means "complete"
             source = Path(f"{path}{companion}")
@@ -170,6 +176,22 @@ def restore(path: Path, backup: Path) -> None:
         _sync(path.parent)
 
 
+def move_aside(path: Path) -> Path:
+    """Leave no database in this place: what is there becomes `….corrupt-N`, whose name is returned. Needs no room.
+
+    Where a copy was set aside before, the moved file takes the copy's place. Nobody may have it open.
+    """
+    with explained_with_files(path):
+        kept = _corrupt_name(path)
+        wal = Path(f"{path}-wal")
+        if wal.exists():  # the log first: after a kill in between, the next call moves the rest to the same name
+            wal.replace(Path(f"{kept}-wal"))
+        path.replace(kept)
+        Path(f"{path}-shm").unlink(missing_ok=True)
+        _sync(path.parent)
+    return kept
+
+
 def create_private(path: Path) -> None:
     """Make the file 0600 before SQLite does it by the umask; its log takes the same mode."""
     with explained_with_files(path):
@@ -183,6 +205,26 @@ def create_private(path: Path) -> None:
 
 def date_of(path: Path) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(path.stat().st_mtime))
+
+
+def _corrupt_name(path: Path) -> Path:
+    """`….corrupt-N` of the copy that holds these very bytes, else the first that is free."""
+    number = 1
+    while (copy := path.with_name(f"{path.name}.corrupt-{number}")).exists():
+        if _digest(copy) == _digest(path):
+            break
+        number += 1
+    return copy
+
+
+def _copy_one_moment(source: sqlite3.Connection, target: sqlite3.Connection, cancel: Cancel) -> None:
+    """Copy in steps. Without the transaction a write in between makes SQLite start over (sqlite.org/backup.html)."""
+    source.execute("BEGIN")
+    try:
+        source.execute("SELECT 1 FROM sqlite_master").fetchone()
+        source.backup(target, pages=BACKUP_STEP_PAGES, progress=lambda *_: cancel.check())
+    finally:
+        source.execute("ROLLBACK")
 
 
 def _create_private(path: Path) -> None:

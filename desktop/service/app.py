@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from desktop.paths import Paths
-from desktop.service.ask import Asking
+from desktop.service.ask import STREAM_IDLE_S, Asking
+from desktop.service.backups import Backups
 from desktop.service.bench import Bench, bench_options
 from desktop.service.catalogue import Catalogue
 from desktop.service.chat_rows import CHATS_MIGRATION
@@ -26,13 +27,14 @@ from desktop.service.errors import BadRequest
 from desktop.service.events import EventLog
 from desktop.service.jobs import JobContext, JobKind, Jobs
 from desktop.service.keys import KEYS_MIGRATION, Keys
-from desktop.service.listeners import LOOPBACK, Listeners, check_bind
+from desktop.service.listeners import LOOPBACK, BindRefused, Listeners, check_bind
 from desktop.service.openai_api import openai_routes
 from desktop.service.port_app import port_app
 from desktop.service.quiet import run_when_quiet
 from desktop.service.speed import Speed
 from desktop.settings import SettingsFile
 from engine.errors import EngineError
+from engine.llama_server import Patience
 from engine.scheduler import Scheduler
 from models.child import reap_orphans
 from models.database import Database
@@ -50,12 +52,17 @@ MEASURE_AFTER_QUIET_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the command line asked for; None means as the settings say."""
+    """What the command line asked for; None means as the settings say.
+
+    `patience` and `stream_idle_s` say how long a silent engine is waited for.
+    """
 
     port: int | None = None
     bind: str | None = None
     allow_remote: bool = False
     environ: Mapping[str, str] = field(default_factory=dict)
+    patience: Patience = field(default_factory=Patience)
+    stream_idle_s: float = STREAM_IDLE_S
 
 
 class Service:
@@ -65,6 +72,7 @@ class Service:
         self.core = core
         self.listeners = listeners
         self._closing = closing
+        self._backups = Backups(core.database, core.busy)
         self._hurry = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -74,6 +82,7 @@ class Service:
         self.core.engine.start_proof()
         measuring = self._measure_threads()
         self._tasks.append(asyncio.create_task(measuring, name="measure threads"))
+        self._tasks.append(asyncio.create_task(self._backups.keep(), name="daily backups"))
         self._every(STATUS_EVERY_S, self._tell_status, "status")
         self._every(SAVE_KEYS_EVERY_S, self.core.keys.save_use, "save the use of keys")
 
@@ -82,7 +91,10 @@ class Service:
         self._hurry.set()
 
     async def close(self) -> None:
-        """Save running answers, let responses end for some seconds, then close every part in reverse order."""
+        """Save running answers, let responses end for some seconds, make a backup if the last is older than a day.
+
+        Then every part is closed in reverse order.
+        """
         self.core.stopping.set()
         for task in self._tasks:
             task.cancel()
@@ -91,15 +103,23 @@ class Service:
         self.core.events.publish("service", {"action": "stopping"})
         self.core.events.close()
         await self.core.asking.close()
-        gentle = asyncio.create_task(self.listeners.close(ANSWER_GRACE_S))
+        if not await self._unless_hurried(self.listeners.close(ANSWER_GRACE_S)):
+            await self.listeners.close(0)
+        await self._unless_hurried(self._backups.make_if_due())
+        await self._closing.aclose()
+
+    async def _unless_hurried(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Do this, or break it off as soon as somebody is in a hurry; whether it was done."""
+        gentle = asyncio.create_task(work)
         hurry = asyncio.create_task(self._hurry.wait())
         await asyncio.wait([gentle, hurry], return_when=asyncio.FIRST_COMPLETED)
-        hurry.cancel()
-        if not gentle.done():
-            gentle.cancel()
-            await self.listeners.close(0)
-        await asyncio.gather(gentle, hurry, return_exceptions=True)
-        await self._closing.aclose()
+        done = gentle.done()
+        for task in (gentle, hurry):
+            task.cancel()
+        for result in await asyncio.gather(gentle, hurry, return_exceptions=True):
+            if isinstance(result, Exception):
+                log.error("while ending", exc_info=result)
+        return done
 
     async def _measure_threads(self) -> None:
         """Once per machine and engine, when nobody has asked for anything for a while."""
@@ -175,7 +195,7 @@ async def _core(paths: Paths, options: Options, closing: AsyncExitStack) -> Core
         runtime_dir=paths.runtime,
         pidfiles=paths.children,
         resolve=resolve,
-        settings=scheduler_settings(settings),
+        settings=scheduler_settings(settings, options.patience),
         tuning=lambda: engine.tuning,
         on_change=catalogue.changed,
         mark_suspect=library.mark_suspect,
@@ -190,6 +210,7 @@ async def _core(paths: Paths, options: Options, closing: AsyncExitStack) -> Core
         default_model=lambda: settings.current.default_model,
         speed=speed,
         on_change=partial(publish_chat, events),
+        stream_idle_s=options.stream_idle_s,
     )
     jobs = Jobs(_job_kinds(paths, library, catalogue, engine), events)
     closing.push_async_callback(jobs.close)
@@ -251,7 +272,12 @@ def _addresses(bind: str) -> Sequence[str]:
     """What to bind for a wish of "" (loopback alone) or one address; an unspecified one includes its loopback."""
     if not bind:
         return LOOPBACK
-    wanted = ipaddress.ip_address(bind)
+    try:
+        wanted = ipaddress.ip_address(bind)
+    except ValueError as error:
+        raise BindRefused(
+            f"{bind!r} is no address to listen on: it must be an IP address such as 192.168.1.10."
+        ) from error
     if not wanted.is_unspecified:
         return (*LOOPBACK, *(() if bind in LOOPBACK else (bind,)))
     return (bind, "::1") if wanted.version == 4 else ("127.0.0.1", bind)

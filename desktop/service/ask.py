@@ -19,11 +19,12 @@ from desktop.service.speed import Speed
 from desktop.wire import AskRequest, ContextCount, MessageState
 from engine.context import check_fit, count_chat_tokens
 from engine.errors import EngineStopped
-from engine.llama_server import LlamaServer
 from engine.scheduler import Scheduler
 from engine.types import LoadedModel
+from engine.upstream import ChatDelta
 from models.library import Library
 
+STREAM_IDLE_S = 300.0  # progress with the prompt counts as a sign of life
 BYTES_PER_TOKEN = 4  # of English text in common vocabularies; used only while the model is not loaded
 
 ChatChanged = Callable[[str, str], None]  # what happened, and to which chat
@@ -41,6 +42,7 @@ class Asking:
         default_model: Callable[[], str],
         speed: Speed,
         on_change: ChatChanged,
+        stream_idle_s: float = STREAM_IDLE_S,
     ) -> None:
         self._chats = chats
         self._library = library
@@ -48,6 +50,7 @@ class Asking:
         self._default_model = default_model
         self._speed = speed
         self._on_change = on_change
+        self._stream_idle_s = stream_idle_s
         self._running: dict[str, _Running] = {}
         self._closed = False
 
@@ -166,23 +169,30 @@ class Asking:
                 hint="Choose one, drop a GGUF file on the window, or run: jackdaw models import FILE.gguf",
             )
         answer.wait_for("queued")
+        now = asyncio.get_running_loop().time
         async with self._scheduler.hold(model_id, on_state=lambda model: tell_loading(answer, model)) as server:
             payload = chat_payload(chat, history)
-            await check_fit(server, "chat", payload)
-            answer.wait_for("prompt")
-            answer.begin_generation()
+            heard_at = now()
             try:
-                await self._write(answer, server, payload)
+                async with asyncio.timeout(self._stream_idle_s) as idle:
+                    await check_fit(server, "chat", payload)
+                    answer.wait_for("prompt")
+                    answer.begin_generation()
+                    async for delta in server.upstream.chat_events({**payload, "return_progress": True}):
+                        heard_at = now()
+                        idle.reschedule(heard_at + self._stream_idle_s)
+                        self._take(answer, delta)
             except EngineStopped as error:
                 raise await server.why() from error
+            except TimeoutError as error:
+                raise await server.silent(now() - heard_at) from error
 
-    async def _write(self, answer: Answer, server: LlamaServer, payload: Mapping[str, Any]) -> None:
-        async for delta in server.upstream.chat_events({**payload, "return_progress": True}):
-            if delta.progress:
-                answer.wait_for("prompt", prompt_fraction(delta.progress))
-            if delta.content or delta.reasoning:
-                self._speed.add(1)
-            answer.add(delta)
+    def _take(self, answer: Answer, delta: ChatDelta) -> None:
+        if delta.progress:
+            answer.wait_for("prompt", prompt_fraction(delta.progress))
+        if delta.content or delta.reasoning:
+            self._speed.add(1)
+        answer.add(delta)
 
 
 class _Running:

@@ -21,6 +21,7 @@ from desktop.service.speed import Speed
 from desktop.settings import SettingsFile
 from desktop.wire import Health, PortStatus, Status
 from engine.fit import Wishes
+from engine.llama_server import Patience
 from engine.scheduler import Scheduler, SchedulerSettings
 from models.database import Database
 from models.library import Library
@@ -109,7 +110,7 @@ class Core:
 
     def settings_changed(self) -> None:
         """Use the new settings where that needs no restart; models that are loaded keep what they have."""
-        self.scheduler.settings = scheduler_settings(self.settings)
+        self.scheduler.settings = scheduler_settings(self.settings, self.scheduler.settings.patience)
 
     def ask_to_stop(self) -> None:
         """End the service gracefully, soon after the answer to whoever asked is sent."""
@@ -121,10 +122,11 @@ def publish_chat(events: EventLog, action: str, chat_id: str) -> None:
     events.publish("chat", {"action": action, "id": chat_id})
 
 
-def scheduler_settings(settings: SettingsFile) -> SchedulerSettings:
+def scheduler_settings(settings: SettingsFile, patience: Patience) -> SchedulerSettings:
     """The user's settings in the scheduler's terms; 0 there means that the choice is left to the fit."""
     chosen = settings.current
     return SchedulerSettings(
         idle_s=float(chosen.idle_unload_s) or None,
+        patience=patience,
         wishes=Wishes(context=chosen.context_limit or None, slots=chosen.slots or None),
     )

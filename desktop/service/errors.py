@@ -10,6 +10,7 @@ ServiceError
 from __future__ import annotations
 
 import dataclasses
+import errno
 import logging
 from typing import Any
 
@@ -21,6 +22,7 @@ from models.errors import ModelsError
 log = logging.getLogger(__name__)
 
 Known = ModelsError | EngineError | SettingsError
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ServiceError(Exception):
@@ -87,6 +89,8 @@ def status_of(error: BaseException) -> int:
         return error.status
     if isinstance(error, Known):
         return STATUS_OF_KIND.get(error.kind, 500)
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return STATUS_OF_KIND["disk_full"]
     return 500
 
 
@@ -94,6 +98,13 @@ def body_of(error: BaseException) -> ErrorBody:
     """What the user is told. An unforeseen error keeps its text to itself: it goes to the log with its traceback."""
     if isinstance(error, ServiceError | Known):
         return ErrorBody(kind=error.kind, message=error.message, hint=error.hint, details=_details(error))
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        where = f" with {error.filename}" if error.filename else ""
+        return ErrorBody(
+            kind="disk_full",
+            message=f"The disk{where} is full. What was saved before is intact.",
+            hint="Make room on that disk, then try again.",
+        )
     log.error("Unforeseen error", exc_info=error)
     return ErrorBody(
         kind="internal_error",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -144,10 +145,13 @@ class Endpoint:
 
     async def _answer(self, job: Job, model: LibraryModel, scope: Scope, send: Send) -> None:
         async with self._core.scheduler.hold(model.id) as server:
+            began = time.monotonic()
             try:
                 await self._ask(job, server, scope, send)
             except EngineStopped as error:
                 raise await _why(server, error) from error
+            except TimeoutError as error:  # the engine counts tokens in no time, unless it hangs
+                raise await server.silent(time.monotonic() - began) from error
 
     async def _ask(self, job: Job, server: LlamaServer, scope: Scope, send: Send) -> None:
         await check_fit(server, job.kind, job.payload)

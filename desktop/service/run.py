@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from desktop.paths import Paths, find_paths, secure_umask
+from desktop.refusal import refusal_text
 from desktop.service.background import go_to_background
 from desktop.service.lock import AlreadyRunning, FolderLock
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EXIT_OK, EXIT_FAILED, EXIT_ALREADY_RUNNING = 0, 1, 3
+# An open window tries to start a service again and again, and holds the lock for the moment that takes.
+REPAIR_LOCK_TIMEOUT_S = 10.0
 Ready = Callable[[], None]
 
 
@@ -48,15 +51,27 @@ def main(arguments: Sequence[str]) -> int:
     lock = FolderLock(paths.lock)
     try:
         paths.create()
-        lock.acquire()
+        _acquire(lock, REPAIR_LOCK_TIMEOUT_S if wishes.repair else 0.0)
     except AlreadyRunning as error:
-        return _fail(f"{error} Nothing was changed; `jackdaw stop` ends it.", EXIT_ALREADY_RUNNING)
+        return _fail(f"{error} Nothing was changed.", EXIT_ALREADY_RUNNING, "`jackdaw stop` ends it.")
     except OSError as error:
-        return _fail(f"The data folder {paths.data} cannot be used: {error}.", EXIT_FAILED)
+        reason = f"The data folder {paths.data} cannot be used: {_system_says(error)}."
+        return _fail(reason, EXIT_FAILED, "Check the folder and its disk, or choose another one with --home.")
     try:
         return _serve(paths, wishes, lock, ready)
     finally:
         lock.release()
+
+
+def _acquire(lock: FolderLock, timeout_s: float) -> None:
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return lock.acquire()
+        except AlreadyRunning:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _serve(paths: Paths, wishes: argparse.Namespace, lock: FolderLock, ready: Ready) -> int:
@@ -82,15 +97,17 @@ def _new_loop() -> asyncio.AbstractEventLoop:
 
 async def _live(paths: Paths, wishes: argparse.Namespace, lock: FolderLock, ready: Ready) -> int:
     from desktop.service.app import Options, build
-    from desktop.service.errors import body_of
+    from desktop.service.recovery import repair_database
 
     options = Options(wishes.port, wishes.bind, wishes.allow_remote, dict(os.environ))
     try:
+        if wishes.repair:
+            done = await repair_database(paths.database, wishes.repair)
+            log.info("%s", done)
+            _say(done)
         service = await build(paths, options)
     except Exception as error:  # the edge of the start: whatever went wrong is said in words, the log has the rest
-        told = body_of(error)
-        reason = str(error) if isinstance(error, OSError | ValueError) else told.message
-        return _fail(reason, EXIT_FAILED, told.hint)
+        return _refuse(error, paths)
     _watch_signals(service)
     try:
         await service.start()
@@ -106,6 +123,31 @@ async def _live(paths: Paths, wishes: argparse.Namespace, lock: FolderLock, read
         paths.runtime_file.unlink(missing_ok=True)
         log.info("ended")
     return EXIT_OK
+
+
+def _refuse(error: Exception, paths: Paths) -> int:
+    from desktop.service.errors import NO_ROOM, body_of
+    from desktop.service.listeners import BindRefused
+    from desktop.service.recovery import ways_on
+    from models.errors import DatabaseCorrupt
+
+    if isinstance(error, BindRefused):
+        message, hint = str(error), "`jackdaw serve --help` has the options."
+    elif isinstance(error, OSError) and error.errno not in NO_ROOM:
+        message = f"The service could not start: {_system_says(error)}."
+        hint = f"Its log, {paths.logs / 'service.log'}, has the details."
+        log.info("could not start", exc_info=error)
+    else:
+        told = body_of(error)
+        message = told.message
+        hint = ways_on(error, paths) if isinstance(error, DatabaseCorrupt) else told.hint
+    log.info("did not start: %s %s", message, hint)  # to the log alone: the terminal has it from the next line
+    return _fail(message, EXIT_FAILED, hint)
+
+
+def _system_says(error: OSError) -> str:
+    """What the system refused and where, without Python's form of it."""
+    return f"{error.strerror or error}" + (f" ({error.filename})" if error.filename else "")
 
 
 def _watch_signals(service: Service) -> None:
@@ -163,15 +205,29 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--port", type=_port, help="the local port, 0 for any free one (default: the setting, 5225)")
     parser.add_argument("--bind", metavar="ADDR", help="listen on this address too; needs --allow-remote and a key")
     parser.add_argument("--allow-remote", action="store_true", help="yes, other machines may reach the port")
+    repair = parser.add_mutually_exclusive_group()
+    repair.add_argument(
+        "--restore-backup",
+        dest="repair",
+        action="store_const",
+        const="restore-backup",
+        help="if the database is damaged, go on with its newest good backup; the damaged file is kept",
+    )
+    repair.add_argument(
+        "--start-empty",
+        dest="repair",
+        action="store_const",
+        const="start-empty",
+        help="if the database is damaged, start with an empty one; the damaged file is kept",
+    )
     parser.add_argument("--background", action="store_true", help="return once the service answers")
     return parser
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise argparse.ArgumentTypeError("a port is a number from 0 to 65535")
-    return number
+    return int(text)
 
 
 def _say(text: str) -> None:
@@ -183,5 +239,5 @@ def _say(text: str) -> None:
 
 def _fail(message: str, code: int, hint: str = "") -> int:
     with contextlib.suppress(OSError, ValueError):
-        sys.stderr.write(f"jackdaw: {message}" + (f" {hint}" if hint else "") + "\n")
+        sys.stderr.write(refusal_text(message, hint))
     return code
