@@ -53,7 +53,7 @@ def _run(paths: Paths) -> int:
     from desktop.qt.theme import Theme
 
     theme = Theme(app)
-    bridge = Bridge(connector(paths))
+    bridge = Bridge(connector(paths), finder(paths))
     window = MainWindow(theme, bridge, paths)
     faults.shown_by(window)
     window.finished.connect(app.quit)
@@ -91,6 +91,17 @@ def connector(paths: Paths) -> Callable[[], Awaitable[Client]]:
         return await ensure_service(paths)
 
     return connect
+
+
+def finder(paths: Paths) -> Callable[[], Awaitable[Client]]:
+    """As `connector`, for a service that runs already; raises ServiceUnreachable when none does."""
+
+    async def find() -> Client:
+        from desktop.launch import find_service
+
+        return await find_service(paths)
+
+    return find
 
 
 async def _raise_first(paths: Paths) -> int:

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-Phase = Literal["starting", "online", "lost", "failed", "closed"]
+Phase = Literal["starting", "online", "lost", "failed", "stopped", "closed"]
 
 BATCH_S = 0.033  # one signal for all tokens of a frame or two
 RETRY_S = (0.3, 0.6, 1.0, 2.0, 4.0, 8.0)
+LOOK_AGAIN_S = 2.0  # how often a window whose service was stopped looks whether somebody has started it
 WAIT_FOR_LINK_S = 20.0  # how long a call waits for the service to come back before it fails
 CLOSE_S = 5.0
 
@@ -43,7 +44,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How the window stands with the service; `failure` says why it is not online."""
+    """How the window stands with the service; `failure` says why it is not online.
+
+    "lost" and "failed" are mended by themselves; a service that was "stopped" is started again only by `retry()`.
+    """
 
     phase: Phase
     failure: Failure | None = None
@@ -71,7 +75,7 @@ Connect = Callable[[], Awaitable["Client"]]
 
 
 class Bridge(QObject):
-    """Owns the client thread. `connect` finds or starts the service and gives a client of it.
+    """Owns the client thread. `connect` finds or starts the service and gives a client of it; `find` never starts one.
 
     `link_changed(Link)` and `event_seen(Event)` are emitted on the main thread.
     """
@@ -80,9 +84,10 @@ class Bridge(QObject):
     event_seen = Signal(object)
     _landed = Signal(object)
 
-    def __init__(self, connect: Connect, parent: QObject | None = None) -> None:
+    def __init__(self, connect: Connect, find: Connect, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._connect = connect
+        self._find = find
         self.link = Link("starting")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -91,6 +96,7 @@ class Bridge(QObject):
         self._retry_now: asyncio.Event | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._early: list[Callable[[], None]] = []
+        self._stopped = False
         self._closing = False
         self._landed.connect(self._run_landed, Qt.ConnectionType.QueuedConnection)
 
@@ -155,7 +161,7 @@ class Bridge(QObject):
         return self._begin(run, ended, owner)
 
     def retry(self) -> None:
-        """Try to reach the service at once instead of waiting for the next turn."""
+        """Try to reach the service at once instead of waiting for the next turn; start one that was stopped."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(lambda: self._retry_now.set() if self._retry_now else None)
 
@@ -254,44 +260,73 @@ class Bridge(QObject):
 
     async def _keep_linked(self) -> None:
         """Connect, follow the events until they break, connect again; for as long as the window lives."""
-        attempt = 0
         since = 0  # of no run: the service answers with a `reset` first
+        client = await self._reach()
+        while True:
+            since, failure = await self._serve_calls(client, since)
+            if self._stopped:
+                self._tell(Link("stopped", _was_stopped()))
+                client = await self._wait_while_stopped()
+            else:
+                self._tell(Link("lost", failure))
+                await self._pause(RETRY_S[0])
+                client = await self._reach()
+
+    async def _reach(self) -> Client:
+        """Find or start the service, as often as it takes."""
+        attempt = 0
         while True:
             try:
-                self._client = await self._connect()
+                return await self._connect()
             except Exception as error:
                 self._tell(Link("failed" if attempt else "lost", explain(error)))
                 await self._pause(RETRY_S[min(attempt, len(RETRY_S) - 1)])
                 attempt += 1
-                continue
-            assert self._online is not None
-            self._online.set()
-            self._tell(Link("online"))
-            attempt = 0
-            try:
-                async for event in self._client.events(since):
-                    since = event.id
-                    self._post_event(event)
-                failure = None
-            except Exception as error:
-                failure = explain(error)
-            self._online.clear()
-            client, self._client = self._client, None
-            await client.aclose()
-            self._tell(Link("lost", failure))
-            await self._pause(RETRY_S[0])
 
-    async def _pause(self, seconds: float) -> None:
+    async def _serve_calls(self, client: Client, since: int) -> tuple[int, Failure | None]:
+        """Let calls use this client while its events come; gives the last event's id and why they ended."""
+        assert self._online is not None
+        self._client, self._stopped, failure = client, False, None
+        self._online.set()
+        self._tell(Link("online"))
+        try:
+            async for event in client.events(since):
+                since = event.id
+                self._stopped = event.type == "service" and event.data.get("action") == "stopping"
+                self._post_event(event)
+        except Exception as error:
+            failure = explain(error)
+        self._online.clear()
+        self._client = None
+        await client.aclose()
+        return since, failure
+
+    async def _wait_while_stopped(self) -> Client:
+        """Somebody ended the service on purpose: it stays so until somebody starts one, here or elsewhere."""
+        while not await self._pause(LOOK_AGAIN_S):
+            try:
+                return await self._find()
+            except Exception as error:
+                log.debug("still stopped: %s", error)
+        self._stopped = False
+        self._tell(Link("starting"))
+        return await self._reach()
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait so long; at once True when `retry()` is called meanwhile."""
         assert self._retry_now is not None
         self._retry_now.clear()
         try:
             async with asyncio.timeout(seconds):
                 await self._retry_now.wait()
         except TimeoutError:
-            pass
+            return False
+        return True
 
     async def _wait_client(self) -> Client:
         assert self._online is not None
+        if self._stopped and self._client is None:
+            raise _Stopped
         async with asyncio.timeout(WAIT_FOR_LINK_S):
             await self._online.wait()
         assert self._client is not None
@@ -308,8 +343,22 @@ class Bridge(QObject):
         self._landed.emit(lambda: self.event_seen.emit(event))
 
 
+class _Stopped(Exception):
+    """A call while the service is stopped."""
+
+
+def _was_stopped() -> Failure:
+    return Failure(
+        "stopped",
+        "Jackdaw's service was stopped.",
+        "It was ended on purpose, so it is not started again by itself. Until then models and the port are off.",
+    )
+
+
 def explain(error: BaseException) -> Failure:
     """Any error as something to show. Errors of ours bring their sentence; the rest is a bug and is logged as one."""
+    if isinstance(error, _Stopped):
+        return _was_stopped()
     message = getattr(error, "message", "")
     if message:
         details = dict(getattr(error, "details", {}) or {})

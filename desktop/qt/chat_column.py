@@ -18,7 +18,7 @@ from desktop.qt.conversation import Conversation
 from desktop.qt.empty_chat import EmptyChat
 from desktop.qt.find_bar import FindBar
 from desktop.qt.links import ask_to_open
-from desktop.qt.model_words import title_of
+from desktop.qt.model_words import READ, title_of
 from desktop.qt.store import Store
 from desktop.qt.surface import Pane, column, row
 from desktop.qt.theme import Theme
@@ -47,11 +47,12 @@ class ChatColumn(Pane):
         self.header = ChatHeader(theme)
         self.notice = Notice(theme, "info", "", closable=True)
         self.transcript = TranscriptView(theme)
-        self.rows = TranscriptRows(self.transcript)
+        self.rows = TranscriptRows(self.transcript, self._model_title)
         self.empty = EmptyChat(theme)
         self.composer = Composer(theme)
         self.gauge = ContextGauge(bridge, self)
         self.find_bar = FindBar(theme, self.transcript)
+        self._told_waiting = False
         self._stack = QStackedWidget()
         # What stands in the middle gives way: neither it nor the first-run page may push the composer out of view.
         self._stack.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
@@ -82,6 +83,9 @@ class ChatColumn(Pane):
         self.composer.set_text(conversation.draft)
         self.composer.set_editing(conversation.editing is not None)
         self.composer.set_busy(conversation.busy)
+        self.composer.say("")
+        if conversation.busy and conversation.answer_state is not None:
+            self._waiting(conversation.answer_state)
         self._show_messages()
         if conversation.chat_id and conversation.chat is None:
             conversation.open()
@@ -94,6 +98,8 @@ class ChatColumn(Pane):
         missing = self.conversation.model if model is None and self._store.models_known else ""
         self.header.show_model(model, missing)
         self.gauge.set_allocated(model.allocated_context if model else None)
+        if self.rows.titles_changed():
+            self._show_messages()
         self._show_state()
         self._refresh_blocked()
 
@@ -161,6 +167,9 @@ class ChatColumn(Pane):
         self.answer_changed.emit()
 
     def _delta(self, content: str, reasoning: str) -> None:
+        if self._told_waiting:
+            self._told_waiting = False
+            self.composer.say("")
         if self.conversation.answer is not None:
             self.rows.feed(self.conversation.answer.id, content, reasoning)
 
@@ -175,9 +184,10 @@ class ChatColumn(Pane):
             "queued": "Waiting for a free slot",
             "prompt": "Reading the conversation",
         }
-        share = f" {state.fraction:.0%}" if state.fraction is not None else ""
+        share = f" {state.fraction:.0%}" if state.fraction is not None and state.fraction < READ else ""
         text = state.message or f"{words[state.state]}{share}"
         self.composer.say(f"{text}. Esc gives up.")
+        self._told_waiting = True
 
     def _ended(self, answer: Message) -> None:
         self.composer.say("")
@@ -227,7 +237,9 @@ class ChatColumn(Pane):
 
     def _refresh_blocked(self) -> None:
         link: Link = self._bridge.link
-        if link.phase != "online":
+        if link.phase == "stopped":
+            self.composer.set_blocked("The service was stopped. Start it again to send; the message stays here.")
+        elif link.phase != "online":
             self.composer.set_blocked(
                 "The service is not connected. It is started again by itself; the message stays here."
             )
@@ -245,6 +257,10 @@ class ChatColumn(Pane):
             self._notify("warning", again, "Try now")
         elif link.phase == "failed" and link.failure is not None:
             self._notify("error", link.failure, "Try now")
+        elif link.phase == "stopped" and link.failure is not None:
+            self._notify("warning", link.failure, "Start again")
+        elif link.phase == "starting":
+            self.notice.hide()
         elif link.phase == "online":
             self.notice.hide()
             if self.conversation.chat_id:
@@ -262,6 +278,10 @@ class ChatColumn(Pane):
             self.conversation.open()
 
     # -- building ----------------------------------------------------------------------------------------------------
+
+    def _model_title(self, model_id: str) -> str:
+        model = self._store.models.get(model_id)
+        return title_of(model) if model is not None else model_id
 
     def _send(self, text: str) -> None:
         self.composer.set_editing(False)
@@ -308,10 +328,12 @@ class ChatColumn(Pane):
         self._stack.setCurrentIndex(1)
         self.notice.hide()
         layout = column(self)
-        layout.addWidget(self.header)
-        notice = row(margins=(16, 8, 16, 0))
+        head = column(gap=8)  # a gap is only left beside what is shown
+        head.addWidget(self.header)
+        notice = row(margins=(16, 0, 16, 0))
         notice.addWidget(self.notice)
-        layout.addLayout(notice)
+        head.addLayout(notice)
+        layout.addLayout(head)
         layout.addWidget(self.find_bar)
         layout.addWidget(self._stack, 1)
         foot = row(margins=(16, 0, 16, 10))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 LIST_FROM = 1100  # the list is open by itself from this width of the window on
 INSPECTOR_FROM = 1280
+SHORT_TITLE = 48  # characters of a title within a sentence
 
 
 class ChatPage(QWidget):
@@ -144,7 +146,8 @@ class ChatPage(QWidget):
                 self.new_chat()
             self._open.pop(chat_id, None)
             self._store.ask_chats()
-            self._toasts.show_toast(f"“{title or 'New chat'}” was deleted.", undo=lambda: self._restore(chat_id))
+            name = textwrap.shorten(title or "New chat", SHORT_TITLE, placeholder="…")
+            self._toasts.show_toast(f"“{name}” was deleted.", undo=lambda: self._restore(chat_id))
 
         conversation = self._open.get(chat_id)
         if conversation is not None:

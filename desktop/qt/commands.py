@@ -34,7 +34,9 @@ class Command:
         """The first key sequence as this system writes it, or ""."""
         if not self.keys:
             return ""
-        return QKeySequence(self.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
+        # Qt's name for the key above Shift is "Return"; on the key itself stands Enter.
+        native = QKeySequence(self.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
+        return native.replace("Return", "Enter")
 
 
 class Commands(QObject):

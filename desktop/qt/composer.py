@@ -39,6 +39,7 @@ class Composer(QWidget):
         self._editing = False
         self._blocked = ""
         self._room = Room()
+        self._warned = False
         self.edit = ComposerEdit(theme)
         self._frame = ComposerFrame(theme, self.edit)
         self._note = Label(theme, "", "small", "text2", wrap=True)
@@ -75,6 +76,8 @@ class Composer(QWidget):
 
     def set_blocked(self, reason: str) -> None:
         """Why nothing can be sent just now, as a sentence; "" when it can."""
+        if self._blocked and self._note.text() == self._blocked:
+            self.say("")
         self._blocked = reason
         self._refresh()
 
@@ -87,6 +90,7 @@ class Composer(QWidget):
 
     def say(self, text: str, token: str = "text2") -> None:
         """A note above the field; "" takes it away."""
+        self._warned = False
         self._note.set_token(token)
         self._note.setText(text)
         self._note.setVisible(bool(text))
@@ -102,7 +106,7 @@ class Composer(QWidget):
         elif self._blocked:
             self.say(self._blocked)
         elif not self._room.fits:
-            self.say(does_not_fit(self._room), "danger")
+            self._warn()
         elif text:
             self.say("")
             self.edit.clear()
@@ -132,7 +136,13 @@ class Composer(QWidget):
         can_send = bool(self.text.strip()) and not self._blocked and self._room.fits
         self._send.setEnabled(can_send)
         if not self._room.fits and not self._busy:
-            self.say(does_not_fit(self._room), "danger")
+            self._warn()
+        elif self._warned:
+            self.say("")
+
+    def _warn(self) -> None:
+        self.say(does_not_fit(self._room, drafted=bool(self.text.strip())), "danger")
+        self._warned = True
 
     def _make_edit_bar(self) -> QWidget:
         bar = QWidget()
@@ -212,9 +222,14 @@ class ComposerFrame(QFrame):
         paint.box(painter, QRectF(self.rect()), self._theme.px(RADIUS_COMPOSER), color("bg_input"), border)
 
 
-def does_not_fit(room: Room) -> str:
-    """The sentence said before sending what the model cannot take."""
+def does_not_fit(room: Room, *, drafted: bool) -> str:
+    """The sentence said before sending what the model cannot take; `drafted`: something is written already."""
+    used, allocated = grouped_digits(room.used or 0), grouped_digits(room.allocated or 0)
+    if not drafted:
+        return (
+            f"The context is full: {used} of {allocated} tokens. Begin a new chat (Ctrl+N), or edit an earlier message."
+        )
     return (
-        f"This does not fit: {grouped_digits(room.used or 0)} tokens with the conversation so far, and the model has "
-        f"room for {grouped_digits(room.allocated or 0)} including its answer. Shorten it, or begin a new chat."
+        f"This does not fit: {used} tokens with the conversation so far, and the model has room for {allocated} "
+        "including its answer. Shorten it, or begin a new chat."
     )

@@ -102,7 +102,7 @@ class ContextGauge(QObject):
             count = -(-len(draft + conversation.system_prompt) // CHARS_PER_TOKEN)
             self._set(Room(count or None, self._allocated))
             return
-        chat_id = conversation.chat_id
+        chat_id, place = conversation.chat_id, conversation.edited_place()
 
         def came(count: ContextCount) -> None:
             if conversation is self._conversation:
@@ -111,7 +111,7 @@ class ContextGauge(QObject):
 
         # A count is a convenience: when it fails, sending still tells what is wrong.
         self._call = self._bridge.call(
-            lambda client: client.context(chat_id, draft), came, lambda _failure: None, owner=self
+            lambda client: client.context(chat_id, draft, *place), came, lambda _failure: None, owner=self
         )
 
     def _set(self, room: Room) -> None:

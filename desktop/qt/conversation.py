@@ -127,16 +127,19 @@ class Conversation(QObject):
         elif action == "changed" and (not self._patched.isValid() or self._patched.elapsed() > OWN_CHANGE_MS):
             self.open()
 
+    def edited_place(self) -> tuple[str | None] | tuple[()]:
+        """What the message being edited follows, None inside when it is the first; () when none is edited."""
+        edited = next((s.message for s in self.branch() if s.message.id == self.editing), None)
+        return () if edited is None else (edited.parent_id,)
+
     # -- asking ------------------------------------------------------------------------------------------------------
 
     def send(self, text: str) -> None:
         """Send a new message, or in place of the one being edited as a branch beside it."""
         branch = self.branch()
-        parent = branch[-1].message.id if branch else None
-        if self.editing is not None:
-            edited = next((s.message for s in branch if s.message.id == self.editing), None)
-            parent = edited.parent_id if edited else parent
-            self.editing = None
+        last = branch[-1].message.id if branch else None
+        (parent,) = self.edited_place() or (last,)
+        self.editing = None
         self._ask(parent, text)
 
     def regenerate(self, answer_id: str | None = None) -> None:

@@ -53,6 +53,7 @@ class EnginePopover(Overlay):
         link, status = self._bridge.link, self._store.status
         online = link.phase == "online"
         self._reconnect.setVisible(not online)
+        self._reconnect.set_text("Start again" if link.phase == "stopped" else "Connect now")
         self._prove.setEnabled(online)
         if not online or status is None:
             failure = link.failure

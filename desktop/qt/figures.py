@@ -34,14 +34,21 @@ def in_parameters(count: int) -> str:
     """Number of parameters: "7.6 B", "137 M"."""
     if count >= 1e9:
         return f"{_two(count / 1e9)} B"
-    return f"{count / 1e6:.0f} M" if count >= 1e6 else f"{count / 1e3:.0f} k"
+    if count >= 1e6:
+        return f"{_two(count / 1e6) if count < 1e7 else format(count / 1e6, '.0f')} M"
+    return f"{count / 1e3:.0f} k"
 
 
 def per_second(tokens_per_s: float | None) -> str:
     """ "41.8 tok/s", or "" while there is none."""
     if tokens_per_s is None or tokens_per_s <= 0:
         return ""
-    return f"{tokens_per_s:.1f} tok/s" if tokens_per_s < 1000 else f"{tokens_per_s:,.0f} tok/s"
+    return f"{in_rate(tokens_per_s)} tok/s"
+
+
+def in_rate(tokens_per_s: float) -> str:
+    """Three figures or more, without a unit: "41.8", "332", "5,921"."""
+    return f"{tokens_per_s:.1f}" if tokens_per_s < 100 else f"{tokens_per_s:,.0f}"
 
 
 def in_seconds(milliseconds: float | None) -> str:

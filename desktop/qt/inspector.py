@@ -9,6 +9,7 @@ from desktop.qt.components.gauges import Sparkline
 from desktop.qt.components.label import Label
 from desktop.qt.components.segmented import Tabs
 from desktop.qt.details_tab import DetailsTab
+from desktop.qt.figures import in_rate
 from desktop.qt.parameters_tab import ParametersTab
 from desktop.qt.surface import Line, Pane, column, row
 from desktop.qt.theme import Theme
@@ -45,7 +46,7 @@ class Inspector(Pane):
     def add_speed(self, tokens_per_s: float | None) -> None:
         """Take a measurement of the writing speed; None while nothing is written leaves the last one standing."""
         if tokens_per_s is not None:
-            self._speed.setText(f"{tokens_per_s:.1f}")
+            self._speed.setText(in_rate(tokens_per_s))
             self.sparkline.add(tokens_per_s)
 
     def first_focus(self) -> QWidget:

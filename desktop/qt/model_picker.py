@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QScrollArea, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
 from desktop.qt.components.button import Button
 from desktop.qt.components.field import SearchField
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 WIDTH = 720
 MAX_LIST = 420
+INSET = 12
+SCROLL_BAR = 12
 
 
 class ModelPicker(Overlay):
@@ -47,6 +50,8 @@ class ModelPicker(Overlay):
         self._scroll = QScrollArea()
         self._lay_out()
         self.search.textChanged.connect(lambda _text: self._rebuild())
+        self.search.returnPressed.connect(self._take_first)
+        self.search.move_requested.connect(self._move)
         store.models_changed.connect(self._models_changed)
         store.model_changed.connect(self._one_changed)
         store.status_changed.connect(self._show_free)
@@ -63,18 +68,40 @@ class ModelPicker(Overlay):
     def focus_first(self) -> QWidget | None:
         return self.search
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Up):
+            self._move(1 if event.key() == Qt.Key.Key_Down else -1)
+        else:
+            super().keyPressEvent(event)
+
+    def _take_first(self) -> None:
+        if self.cards:
+            self._take(next(iter(self.cards)))
+
+    def _move(self, step: int) -> None:
+        """Up and down between the field and the cards."""
+        stops: list[QWidget] = [self.search, *self.cards.values()]
+        focused = QApplication.focusWidget() or self.search
+        here = next((i for i, stop in enumerate(stops) if stop is focused or stop.isAncestorOf(focused)), 0)
+        there = stops[max(0, min(here + step, len(stops) - 1))]
+        there.setFocus(Qt.FocusReason.TabFocusReason)
+        if there is not self.search:
+            self._scroll.ensureWidgetVisible(there)
+
     def _models_changed(self) -> None:
         if not self.isVisible():
             return
         if set(self.cards) == {model.id for model in self._shown()}:
             for card in self.cards.values():
                 card.refresh()
+            self._fit()
         else:
             self._rebuild()
 
     def _one_changed(self, model_id: str) -> None:
         if self.isVisible() and model_id in self.cards:
             self.cards[model_id].refresh()
+            self._fit()
 
     def _shown(self) -> list[Model]:
         models = self._store.chat_models()
@@ -89,6 +116,7 @@ class ModelPicker(Overlay):
             card.chosen.connect(self._take)
             self.cards[model.id] = card
             self._rows.addWidget(card)
+            card.show()  # a layout counts what it holds only once that is shown
         self._rows.addStretch(1)
         self._nothing.setVisible(not self.cards)
         self._scroll.setVisible(bool(self.cards))
@@ -98,8 +126,11 @@ class ModelPicker(Overlay):
         self._fit()
 
     def _fit(self) -> None:
-        height = min(self.theme.px(MAX_LIST), max(self.theme.px(80), self._rows.totalSizeHint().height()))
-        self._scroll.setFixedHeight(height)
+        # As wide as the cards can be beside a scroll bar: sentences of a failed load wrap.
+        width = self.theme.px(WIDTH - 2 * INSET) - SCROLL_BAR
+        rows = self._rows
+        wanted = rows.totalHeightForWidth(width) if rows.hasHeightForWidth() else rows.totalSizeHint().height()
+        self._scroll.setFixedHeight(min(self.theme.px(MAX_LIST), max(self.theme.px(60), wanted)))
         if self.isVisible():
             self.place()
 
@@ -117,7 +148,7 @@ class ModelPicker(Overlay):
         inside = QWidget()
         inside.setLayout(self._rows)
         make_scroll(self._scroll, inside)
-        body = column(margins=(12, 12, 12, 10), gap=10)
+        body = column(margins=(INSET, INSET, INSET, 10), gap=10)
         head = row(gap=12)
         head.addWidget(self.search, 1)
         head.addWidget(self._free)

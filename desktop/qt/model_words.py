@@ -26,6 +26,7 @@ STATE_TOKENS = {
     "stopping": "warning",
     "failed": "danger",
 }
+READ = 0.995  # all weights are read; the engine still tries them out, which takes seconds with a large model
 BUSY = ("queued", "loading", "stopping")
 
 
@@ -37,7 +38,7 @@ def state_of(model: Model) -> str:
     """The state in words, with the share done while it loads."""
     words = STATE_WORDS[model.state]
     if model.state == "loading" and model.load_fraction is not None:
-        return f"{words} {model.load_fraction:.0%}"
+        return f"{words} {model.load_fraction:.0%}" if model.load_fraction < READ else "Warming up"
     return words
 
 
@@ -60,6 +61,8 @@ def memory_words(model: Model, memory: Memory | None, others: Iterable[Model]) -
         return (f"In memory, {in_bytes(model.needed_bytes)}" if model.needed_bytes else "In memory", "success")
     if model.needed_bytes is None or memory is None:
         return "", "text3"
+    if model.state in BUSY:
+        return f"Needs {in_bytes(model.needed_bytes)}", "text3"
     if model.fits or (model.fits is None and model.needed_bytes <= memory.available_bytes):
         return f"Fits: {of_bytes(model.needed_bytes, memory.available_bytes)} free", "success"
     missing = model.needed_bytes - memory.available_bytes

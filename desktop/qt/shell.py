@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QRect, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QFileDialog, QStackedWidget, QWidget
 
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from desktop.client import Client
 
 MINIMUM = (960, 600)
+TITLE_BAR = 40  # a frame is known only once the window is shown; few are higher
 LastRequest = Callable[["Client"], Coroutine[Any, Any, object]]
 
 
@@ -61,7 +62,7 @@ class MainWindow(Pane):
         self.store = Store(bridge, self)
         self.actions_of_models = ModelActions(bridge, self.store)
         self.imports = Imports(bridge, self.store)
-        self.toasts = ToastHost(theme, self)
+        self.toasts = ToastHost(theme, self, self._toast_floor)
         self.commands = Commands(self)
         self._make_parts()
         self._lay_out()
@@ -127,7 +128,12 @@ class MainWindow(Pane):
 
     def _restore(self) -> None:
         state = self.state
-        self.resize(max(MINIMUM[0], state.width), max(MINIMUM[1], state.height))
+        size = QSize(state.width, state.height)
+        self.resize(size.expandedTo(QSize(*MINIMUM)))
+        if (room := _room_on_screen(self)) is not None and size.boundedTo(room) != size:
+            # A window larger than the screen has its composer or its title bar out of reach.
+            self.resize(size.boundedTo(room))
+            state.maximized = True
         if state.x is not None and state.y is not None and _on_a_screen(QRect(state.x, state.y, state.width, 60)):
             self.move(state.x, state.y)
         self.chat.list_wanted, self.chat.inspector_wanted = state.list_open, state.inspector_open
@@ -230,6 +236,13 @@ class MainWindow(Pane):
         self.show_page("chat")
         self.chat.take_model(model_id)
 
+    def _toast_floor(self) -> int:
+        """Toasts stay above the composer: the next message is written while they are read."""
+        composer = self.chat.column.composer
+        if composer.isVisible():
+            return composer.mapTo(self, QPoint(0, 0)).y()
+        return self.status_bar.y()
+
     def _ask_to_remove(self, model_id: str) -> None:
         model = self.store.models.get(model_id)
         ask_to_remove(self.theme, model, self.actions_of_models, ours=self._paths.models, parent=self)
@@ -246,7 +259,7 @@ class MainWindow(Pane):
         self.models = ModelsPage(theme, store, self.actions_of_models, self.imports)
         self.pages.addWidget(self.chat)
         self.pages.addWidget(self.models)
-        self.status_bar = StatusBar(theme, bridge, store)
+        self.status_bar = StatusBar(theme, bridge, store, lambda: self.chat.conversation.model)
         self.picker = ModelPicker(theme, self, store, self.actions_of_models)
         self.engine_panel = EnginePopover(theme, self, bridge, store)
         self.settings_panel = SettingsPanel(theme, self, bridge, store)
@@ -282,6 +295,7 @@ class MainWindow(Pane):
         self.rail.settings_asked.connect(self.settings_panel.show_settings)
         self.status_bar.engine_asked.connect(lambda: self.engine_panel.show_at(self.status_bar.engine))
         self.status_bar.port_asked.connect(lambda: self.settings_panel.show_settings(about_keys=True))
+        self.chat.chat_shown.connect(lambda _id: self.status_bar.refresh())
         self.chat.model_asked.connect(lambda _anchor: self.open_picker())
         self.chat.column.empty.dropped.connect(self.import_files)
         self.chat.column.empty.choose_asked.connect(self.choose_file)
@@ -333,6 +347,12 @@ def _use_look(theme: Theme, state: WindowState) -> None:
 def _on_a_screen(place: QRect) -> bool:
     """Whether the title bar would be somewhere the user can reach it: screens come and go."""
     return any(screen.availableGeometry().intersects(place) for screen in QGuiApplication.screens())
+
+
+def _room_on_screen(window: QWidget) -> QSize | None:
+    """How large a window with a frame can be; None where a screen is smaller than any window of ours."""
+    room = window.screen().availableGeometry().size() - QSize(0, TITLE_BAR)
+    return room if room.width() >= MINIMUM[0] and room.height() >= MINIMUM[1] else None
 
 
 def _same_area(area: QWidget, focused: QWidget | None) -> bool:

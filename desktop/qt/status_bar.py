@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Signal
 
-from desktop.qt.bridge import Bridge, Link
+from desktop.qt.bridge import Bridge, Link, Phase
 from desktop.qt.components.status import Meter, StatusItem
 from desktop.qt.figures import of_bytes, per_second
-from desktop.qt.model_words import title_of
+from desktop.qt.model_words import state_of, title_of
 from desktop.qt.store import Store
 from desktop.qt.surface import Pane, row
 from desktop.qt.theme import Theme
 from desktop.qt.tokens import STATUS_BAR
 
+OFFLINE: dict[Phase, tuple[str, str]] = {
+    "starting": ("Starting", "warning"),
+    "lost": ("Reconnecting", "warning"),
+    "failed": ("Service not reachable", "danger"),
+    "stopped": ("Service stopped", "danger"),
+}
+
 
 class StatusBar(Pane):
-    """Follows the store and the link; `engine_asked` when the engine's state is pressed, `port_asked` for the port."""
+    """Follows the store and the link; `current()` is the model of the chat in view, which is named first.
+
+    `engine_asked` when the engine's state is pressed, `port_asked` for the port.
+    """
 
     engine_asked = Signal()
     port_asked = Signal()
 
-    def __init__(self, theme: Theme, bridge: Bridge, store: Store) -> None:
+    def __init__(self, theme: Theme, bridge: Bridge, store: Store, current: Callable[[], str]) -> None:
         super().__init__(theme, "bg_app", ("top",))
         self.setAccessibleName("Status")
         self._bridge = bridge
         self._store = store
+        self._current = current
         self.engine = StatusItem(theme, "Engine", dot="warning", token="text", pressable=True)
         self.model = StatusItem(theme, "Model")
         self.ram = Meter(theme, "RAM")
@@ -65,6 +78,7 @@ class StatusBar(Pane):
 
     def _show_model(self) -> None:
         loaded = [model for model in self._store.models.values() if model.loaded]
+        loaded.sort(key=lambda model: model.id != self._current())
         texts = [f"{title_of(model)} · {model.quant}" if model.quant else title_of(model) for model in loaded]
         self._set(self.model, texts[0] if len(texts) == 1 else f"{texts[0]} and {len(texts) - 1} more" if texts else "")
 
@@ -84,7 +98,7 @@ class StatusBar(Pane):
         item.setVisible(bool(words))
 
     def _lay_out(self) -> None:
-        layout = row(self, margins=(8, 1, 8, 0), gap=8)
+        layout = row(self, margins=(8, 1, 8, 0), gap=14)
         for item in (self.engine, self.model, self.ram, self.cpu, self.speed, self.port):
             layout.addWidget(item)
         layout.addStretch(1)
@@ -99,15 +113,13 @@ class StatusBar(Pane):
 def engine_words(link: Link, store: Store) -> tuple[str, str]:
     """The state of service and engine in two or three words, and its colour token."""
     status = store.status
-    if link.phase in ("starting", "lost", "failed"):
-        words = {"starting": "Starting", "lost": "Reconnecting", "failed": "Service not reachable"}[link.phase]
-        return words, "danger" if link.phase == "failed" else "warning"
+    if link.phase in OFFLINE:
+        return OFFLINE[link.phase]
     if status is None:
         return "Starting", "warning"
     loading = [model for model in store.models.values() if model.state in ("loading", "queued")]
     if loading:
-        fraction = loading[0].load_fraction
-        return f"Loading {title_of(loading[0])}" + (f" {fraction:.0%}" if fraction is not None else ""), "warning"
+        return f"{title_of(loading[0])}: {state_of(loading[0]).lower()}", "warning"
     if not status.engine.build:
         return "No engine", "danger"
     if not status.engine.proven:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,14 +17,22 @@ if TYPE_CHECKING:
 class TranscriptRows:
     """Keeps one transcript in step with the conversation in view."""
 
-    def __init__(self, view: TranscriptView) -> None:
+    def __init__(self, view: TranscriptView, title: Callable[[str], str]) -> None:
+        """`title(model_id)` is the model's name as people know it."""
         self._view = view
+        self._title = title
+        self._titles: dict[str, str] = {}
         self._ids: list[str] = []
+
+    def titles_changed(self) -> bool:
+        """Whether a model in view is called otherwise than when it was shown."""
+        return any(self._title(model_id) != shown for model_id, shown in self._titles.items())
 
     def show_conversation(self, conversation: Conversation) -> None:
         """Show the branch in view; an answer that is being written appears with what is there so far."""
         branch = conversation.branch()
-        rows = [as_row(shown) for shown in branch]
+        self._titles.clear()
+        rows = [self._row(shown) for shown in branch]
         answer = conversation.answer
         live = answer is not None and bool(rows) and rows[-1].id == answer.id
         if live:
@@ -45,8 +54,8 @@ class TranscriptRows:
             self.show_conversation(conversation)
             return
         if user is not None:
-            self._view.append_message(as_row(branch[-2]))
-        self._view.begin_answer(as_row(branch[-1]))
+            self._view.append_message(self._row(branch[-2]))
+        self._view.begin_answer(self._row(branch[-1]))
         self._ids = ids
 
     def feed(self, answer_id: str, content: str, reasoning: str) -> None:
@@ -59,11 +68,17 @@ class TranscriptRows:
         """The answer as it is stored takes the place of what was fed."""
         shown = next((s for s in conversation.branch() if s.message.id == answer.id), None)
         if shown is not None:
-            self._view.finish(as_row(shown))
+            self._view.finish(self._row(shown))
+
+    def _row(self, shown: Shown) -> TranscriptMessage:
+        model_id = shown.message.model
+        if model_id:
+            self._titles[model_id] = self._title(model_id)
+        return as_row(shown, self._titles.get(model_id, ""))
 
 
-def as_row(shown: Shown) -> TranscriptMessage:
-    """A message of the wire as a row of the transcript."""
+def as_row(shown: Shown, model: str) -> TranscriptMessage:
+    """A message of the wire as a row of the transcript, with its model's name."""
     message, usage = shown.message, shown.message.usage
     return TranscriptMessage(
         id=message.id,
@@ -71,7 +86,7 @@ def as_row(shown: Shown) -> TranscriptMessage:
         content=message.content,
         reasoning=message.reasoning,
         state=message.state,
-        model=message.model,
+        model=model,
         created_at=message.created_at,
         tokens_per_s=usage.tokens_per_s if usage else None,
         completion_tokens=usage.completion_tokens if usage else 0,

@@ -21,6 +21,7 @@ class Line:
 
     def __init__(self) -> None:
         self.broken = asyncio.Event()
+        self.told_to_stop = False
         self.closed = False
         self.since: list[int | None] = []
 
@@ -28,6 +29,8 @@ class Line:
         self.since.append(since)
         yield Event(id=7, type="reset", data={})
         await self.broken.wait()
+        if self.told_to_stop:
+            yield Event(id=8, type="service", data={"action": "stopping"})
         raise ServiceUnreachable("The service ended the event stream.")
 
     async def aclose(self) -> None:
@@ -46,9 +49,15 @@ class Setup:
     def __init__(self) -> None:
         self.lines: list[Line] = []
         self.refusals = 0
+        self.started_elsewhere = False
         self.links: list[Link] = []
-        self.bridge = Bridge(self.connect)  # type: ignore[arg-type]
+        self.bridge = Bridge(self.connect, self.find)  # type: ignore[arg-type]
         self.bridge.link_changed.connect(self.links.append)
+
+    async def find(self) -> Line:
+        if not self.started_elsewhere:
+            raise ServiceUnreachable("No Jackdaw service is running.")
+        return await self.connect()
 
     async def connect(self) -> Line:
         if self.refusals:
@@ -137,6 +146,33 @@ def test_a_lost_service_is_found_again_and_events_resume(setup: Setup, qtbot: Qt
     assert (setup.lines[0].since, setup.lines[1].since) == ([0], [7])
 
 
+def test_a_service_that_was_stopped_stays_so_until_it_is_asked_for(setup: Setup, qtbot: QtBot) -> None:
+    failures: list[Failure] = []
+    setup.bridge.start()
+    qtbot.waitUntil(lambda: setup.phases() == ["online"])
+
+    setup.bridge.call(_stop)
+    qtbot.waitUntil(lambda: setup.phases() == ["online", "stopped"])
+    setup.bridge.call(lambda line: line.double(1), None, failures.append)  # type: ignore[attr-defined]
+    qtbot.waitUntil(lambda: bool(failures))
+    assert "stopped" in failures[0].message
+    assert len(setup.lines) == 1
+
+    setup.bridge.retry()
+    qtbot.waitUntil(lambda: setup.phases() == ["online", "stopped", "starting", "online"])
+    assert len(setup.lines) == 2
+
+
+def test_a_service_that_was_stopped_and_started_elsewhere_is_found(setup: Setup, qtbot: QtBot) -> None:
+    setup.bridge.start()
+    setup.bridge.call(_stop)
+    qtbot.waitUntil(lambda: setup.phases() == ["online", "stopped"])
+
+    setup.started_elsewhere = True
+
+    qtbot.waitUntil(lambda: setup.phases() == ["online", "stopped", "online"], timeout=10_000)
+
+
 def test_while_there_is_no_service_the_reason_is_told_and_tried_again(setup: Setup, qtbot: QtBot) -> None:
     setup.refusals = 3
 
@@ -161,6 +197,11 @@ def test_a_bug_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) ->
     assert failure.kind == "bug"
     assert "ZeroDivisionError" in failure.message
     assert caplog.records[0].exc_info is not None
+
+
+async def _stop(line: Any) -> None:
+    line.told_to_stop = True
+    line.broken.set()
 
 
 async def _break(line: Any) -> None:

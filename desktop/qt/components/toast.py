@@ -15,6 +15,7 @@ from desktop.qt.tokens import RADIUS_CARD, STATUS_BAR, TARGET_MIN
 LIFE_MS = 6000
 LIFE_WITH_ACTION_MS = 10_000
 MOST = 3
+WIDEST = 520
 
 
 class Toast(QFrame):
@@ -28,7 +29,12 @@ class Toast(QFrame):
         self._theme = theme
         self.setAccessibleName(text)
         self._row = QHBoxLayout(self)
-        self._row.addWidget(Label(theme, text), 1)
+        # A reason may be long: it wraps, it is never cut.
+        wide = paint.text_width(text, theme.font("ui")) > theme.px(WIDEST)
+        label = Label(theme, text, wrap=wide)
+        if wide:
+            label.setFixedWidth(theme.px(WIDEST))
+        self._row.addWidget(label, 1)
         self.action = Button(theme, action, "ghost", small=True) if action else None
         if self.action is not None:
             self.action.clicked.connect(self._act)
@@ -85,12 +91,16 @@ class Toast(QFrame):
 
 
 class ToastHost(QObject):
-    """Stacks toasts above the status bar of a window, newest lowest, three at most."""
+    """Stacks toasts at the bottom of a window, newest lowest, three at most.
 
-    def __init__(self, theme: Theme, window: QWidget) -> None:
+    `floor()` gives the y in the window that they stay above: what stands there is being used.
+    """
+
+    def __init__(self, theme: Theme, window: QWidget, floor: Callable[[], int] | None = None) -> None:
         super().__init__(window)
         self._theme = theme
         self._window = window
+        self._floor = floor or (lambda: window.height() - theme.px(STATUS_BAR))
         self._toasts: list[Toast] = []
         window.installEventFilter(self)
 
@@ -123,7 +133,7 @@ class ToastHost(QObject):
 
     def _place(self) -> None:
         px = self._theme.px
-        bottom = self._window.height() - px(STATUS_BAR) - px(16)
+        bottom = self._floor() - px(12)
         for toast in reversed(self._toasts):
             bottom -= toast.height()
             toast.move(QPoint((self._window.width() - toast.width()) // 2, bottom))

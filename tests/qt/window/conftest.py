@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 
 from desktop.client import Client
 from desktop.paths import Paths, find_paths
-from desktop.qt.app import connector
+from desktop.qt.app import connector, finder
 from desktop.qt.bridge import Bridge
 from desktop.qt.shell import MainWindow
 from desktop.qt.theme import Theme
@@ -60,7 +60,7 @@ def open_window(qtbot: QtBot, theme: Theme) -> Iterator[OpenWindow]:
     opened: list[tuple[MainWindow, Bridge]] = []
 
     def open_one(paths: Paths) -> MainWindow:
-        bridge = Bridge(connector(paths))
+        bridge = Bridge(connector(paths), finder(paths))
         window = MainWindow(theme, bridge, paths)
         opened.append((window, bridge))
         with qtbot.waitActive(window):
