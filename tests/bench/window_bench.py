@@ -24,7 +24,7 @@ from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.qt.theme import Theme
-from desktop.qt.transcript.view import TranscriptMessage, TranscriptView
+from desktop.qt.transcript.view import Role, TranscriptMessage, TranscriptView
 
 HEARTBEAT_MS = 5
 TOKENS_PER_S = 200
@@ -135,7 +135,7 @@ def messages(count: int) -> list[TranscriptMessage]:
     for number in range(count):
         answer = number % 2
         text = f"Message {number}. " + (ANSWER * 2 if answer else "Why does the window stutter? " * 3)
-        role = "assistant" if answer else "user"
+        role: Role = "assistant" if answer else "user"
         made.append(TranscriptMessage(f"m{number}", role, text, model="Bench 7B" if answer else "", created_at=1.7e9))
     return made
 

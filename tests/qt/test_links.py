@@ -138,7 +138,7 @@ class Opened(QObject):
 @pytest.fixture
 def browser() -> Iterator[Opened]:
     opened = Opened()
-    QDesktopServices.setUrlHandler("https", opened, "take")
+    QDesktopServices.setUrlHandler("https", opened, "take")  # type: ignore[arg-type]
     yield opened
     QDesktopServices.unsetUrlHandler("https")
 

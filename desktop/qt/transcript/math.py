@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -47,14 +48,15 @@ def draw_formula(key: FormulaKey) -> FormulaPicture:
     if len(key.source) > SOURCE_LIMIT:
         return FormulaPicture(None)
     try:
-        with _ONE_AT_A_TIME:
+        with _ONE_AT_A_TIME, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # ziafont reads its fonts in a way that newer Pythons complain about
             import ziamath
 
             ziamath.config.svg2 = False  # type: ignore[attr-defined]  # with symbols QtSvg draws garbage
-            formula = ziamath.Latex(  # type: ignore[attr-defined]
+            made = ziamath.Latex(  # type: ignore[attr-defined]
                 key.source, size=key.size, color=key.color, inline=not key.display
             )
-            svg, below = formula.svg(), formula.getyofst()
+            svg, below = made.svg(), made.getyofst()
     except Exception:  # whatever a hostile formula does to the library, its source is shown instead
         return FormulaPicture(None)
     renderer = QSvgRenderer(QByteArray(svg.encode()))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt, QUrl, Slot
+from PySide6.QtCore import QByteArray, QPoint, QPointF, QRect, QRectF, Qt, QUrl, Slot
 from PySide6.QtGui import (
     QImage,
     QPainter,
@@ -59,8 +59,11 @@ class ProseBrowser(QTextBrowser):
         self.document().setUndoRedoEnabled(False)
 
     def loadResource(self, kind: int, name: QUrl | str) -> Any:
-        """Nothing: no text of a model or a document makes this program read a file or an address."""
-        return None
+        """Nothing: no text of a model or a document makes this program read a file or an address.
+
+        Empty bytes, not None: for None Qt reads the file itself.
+        """
+        return QByteArray()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         self._owner.paint_under(QPainter(self.viewport()))
@@ -175,7 +178,8 @@ class ProseBlock(PieceWidget):
         if picture is None:
             self._waiting.add(span.formula)
         image = picture.image if picture is not None and picture.image is not None else self._as_source(span.formula)
-        name = f"formula:{span.formula}:{image.cacheKey()}"
+        # Made of nothing the model wrote: Qt would take a name it has no picture for as that of a file.
+        name = f"formula:{image.cacheKey()}"
         self.browser.document().addResource(QTextDocument.ResourceType.ImageResource.value, QUrl(name), image)
         made = QTextImageFormat()
         made.setName(QUrl(name).toString())

