@@ -144,9 +144,10 @@ class Database:
 
 
 def _open(path: Path, migrations: Sequence[Migration], busy_timeout_s: float) -> Database:
-    files.create_private(path)
     known = migrations[-1].number if migrations else 0
     try:
+        files.refuse_emptied(path)
+        files.create_private(path)
         version = files.schema_version(path, busy_timeout_s)
     except DatabaseCorrupt as error:
         raise _with_backup(path, error) from error

@@ -82,16 +82,20 @@ def schema_version(path: Path, busy_timeout_s: float = 5.0) -> int:
     """PRAGMA user_version, after the whole file passed SQLite's quick_check.
 
     Raises DatabaseCorrupt when it did not pass, DatabaseBusy when somebody holds it exclusively. A file of no bytes
-    passes, unless there are backups of it: then somebody emptied it.
+    passes with version 0.
     """
-    if path.exists() and path.stat().st_size == 0 and backups(path):
-        raise DatabaseCorrupt(f"{path.name} is damaged: it is empty, though there are backups of it.")
     with explained(path), contextlib.closing(read_only(path, busy_timeout_s)) as connection:
         findings = [str(row[0]) for row in connection.execute("PRAGMA quick_check(3)")]
         if findings != ["ok"]:
             # SQLite's findings can have several lines; one says enough.
             raise DatabaseCorrupt(f"{path.name} is damaged: {findings[0].splitlines()[-1]}.")
         return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def refuse_emptied(path: Path) -> None:
+    """Raise DatabaseCorrupt for a file of no bytes that has backups: SQLite would take it for a new database."""
+    if path.exists() and path.stat().st_size == 0 and backups(path):
+        raise DatabaseCorrupt(f"{path.name} is damaged: it is empty, though there are backups of it.")
 
 
 def backup_folder(path: Path) -> Path:

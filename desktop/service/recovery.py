@@ -70,6 +70,7 @@ def _is_good(path: Path) -> bool:
     if not path.exists():
         return not files.backups(path)
     try:
+        files.refuse_emptied(path)
         files.schema_version(path)
     except DatabaseCorrupt:
         return False
