@@ -8,7 +8,7 @@ import platform
 
 import psutil
 
-from tests.bench import stream_bench, tuning_bench, window_bench
+from tests.bench import start_bench, stream_bench, tuning_bench, window_bench
 
 
 def main() -> None:
@@ -25,7 +25,8 @@ def main() -> None:
         print("\n=== threads ===")
         asyncio.run(tuning_bench.main(chosen.rounds))
     print("\n=== the window ===")
-    window_bench.main()
+    start_bench.main(chosen.rounds)
+    window_bench.report(window_bench.measure(10_000, 10.0))
 
 
 if __name__ == "__main__":
