@@ -163,10 +163,11 @@ class BlockSplitter:
             self._close(groups[:cut], visible, groups[cut].start, references)
             return True
         table = groups[-1] if groups and groups[-1].kind == "table" else None
-        if table is not None and (len(self._tail) > TAIL_LIMIT or table.end - table.start > TABLE_ROWS + 2):
-            return self._cut_table(table, visible, references)
-        if len(self._tail) > TAIL_LIMIT:
-            return self._force()
+        too_long = len(self._tail) > TAIL_LIMIT
+        if table is not None and (too_long or table.end - table.start > TABLE_ROWS + 2):
+            return self._cut_table(groups, visible, references)
+        if too_long:
+            return self._cut_list(groups, visible, references) or self._force()
         lines = visible.split("\n")
         self.open = [_block(group, lines) for group in groups]
         return False
@@ -212,32 +213,35 @@ class BlockSplitter:
         groups, references = self._parse(source)
         self._close(groups, source, source.count("\n"), references)
 
-    def _cut_table(self, table: _Group, text: str, references: dict[str, Any]) -> bool:
+    def _cut_table(self, groups: list[_Group], text: str, references: dict[str, Any]) -> bool:
         """A long table goes on as another one with the same head."""
-        lines = text.split("\n")
+        table = groups[-1]
         end = min(table.end - 1, table.start + TABLE_ROWS + 2)  # what follows begins with a row
         if end <= table.start + 2:
             return self._force()
-        head = "\n".join(lines[table.start : table.start + 2]) + "\n"
-        groups, references = self._parse("\n".join(lines[:end]) + "\n")
-        self._close(groups, text, end, references)
+        head = "\n".join(text.split("\n")[table.start : table.start + 2]) + "\n"
+        self._close([*groups[:-1], _first_part(table, end, level=2)], text, end, references)
         self._tail = head + self._tail
+        return True
+
+    def _cut_list(self, groups: list[_Group], text: str, references: dict[str, Any]) -> bool:
+        """A long list goes on as another one from its last item; False when it is no list or has one item only."""
+        last = _last_item(groups[-1]) if groups else 0
+        if not last:
+            return False
+        self._close([*groups[:-1], _first_part(groups[-1], last, level=1)], text, last, references)
         return True
 
     def _force(self) -> bool:
         """The tail is too long to be parsed again and again: close what is there.
 
-        Lists are cut between two items, quotes and paragraphs between two lines, and go on as what they are.
+        Quotes and paragraphs are cut between two lines and go on as what they are, all else goes on as plain text.
         """
         cut = _cut(self._tail, TAIL_LIMIT)
         head = self._tail[:cut]
         groups, references = self._parse(head)
-        item = _last_item(groups[-1]) if groups else 0
-        if item:
-            head = "\n".join(head.split("\n")[:item]) + "\n"
-            groups, references = self._parse(head)
         if groups and head.endswith("\n"):
-            self._plain = not item and groups[-1].kind not in _CAN_BE_CUT
+            self._plain = groups[-1].kind not in _CAN_BE_CUT
             self._close(groups, head, head.count("\n"), references)
         else:
             self.closed.append(Block("plain", head, ()))
@@ -340,6 +344,18 @@ def _last_item(group: _Group) -> int:
         token.map[0] for token in group.tokens if token.type == "list_item_open" and token.level == 1 and token.map
     ]
     return items[-1] if len(items) > 1 else 0
+
+
+def _first_part(group: _Group, line: int, level: int) -> _Group:
+    """A list or table up to a line on which an item or row begins; those are `level` deep."""
+    tokens = group.tokens
+    cut = next(
+        i
+        for i, token in enumerate(tokens)
+        if token.level == level and token.nesting == 1 and token.map and token.map[0] >= line
+    )
+    closing = [token for token in tokens[cut:] if token.level < level and token.nesting == -1]
+    return _Group(group.kind, group.start, line, tokens[:cut] + closing)
 
 
 def _is_settled(group: _Group, following: _Group, lines: list[str], complete: int) -> bool:

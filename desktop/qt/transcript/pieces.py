@@ -147,7 +147,7 @@ def gap_above(para: Para) -> int:
     """Space above a paragraph in pixels at 100 %."""
     if para.style in _GAP_ABOVE:
         return _GAP_ABOVE[para.style]
-    if para.depth:
+    if para.depth or para.tight:
         return 4 if para.tight else 8
     return 12
 

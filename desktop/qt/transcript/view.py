@@ -29,7 +29,8 @@ class TranscriptView(SelectingArea):
 
     `feed` and `feed_reasoning` only queue; a timer shows what came, every 33 ms or every
     four times what the last flush cost.
-    The end is followed while the reader is at the end. Links go through desktop/qt/links.py after `link_clicked`.
+    The end is followed while the reader is at the end. Links open nothing: whoever hears `link_clicked` passes
+    them on to the gate in desktop/qt/links.py.
     """
 
     regenerate_requested = Signal(str)

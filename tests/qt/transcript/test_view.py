@@ -480,7 +480,7 @@ def test_a_citation_leads_to_its_source(qtbot: QtBot, view: TranscriptView, sett
     assert clicked.args == ["a1", 2]
 
 
-def test_a_click_on_a_link_goes_to_the_gate(qtbot: QtBot, view: TranscriptView, settled: Settled) -> None:
+def test_a_click_on_a_link_is_only_reported(qtbot: QtBot, view: TranscriptView, settled: Settled) -> None:
     view.set_messages([answer(1, "[read](file:///etc/passwd) me")])
     settled()
     (prose,) = widgets(view, ProseBlock)
@@ -488,8 +488,6 @@ def test_a_click_on_a_link_goes_to_the_gate(qtbot: QtBot, view: TranscriptView, 
     with qtbot.waitSignal(view.link_clicked) as clicked:
         QTest.mouseClick(view.viewport(), Qt.MouseButton.LeftButton, pos=point)
     assert clicked.args == ["file:///etc/passwd"]
-    close = next(b for b in view.findChildren(QPushButton) if b.accessibleName() == "Close" and b.isVisible())
-    close.click()
 
 
 def test_long_code_shows_its_first_part_and_all_on_demand(view: TranscriptView, settled: Settled) -> None:
