@@ -16,6 +16,7 @@ import logging
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -240,6 +241,9 @@ class Scheduler:
         finally:
             entry.loading = None
         self._loaded(entry, server)
+        if entry.model.suspect and self._mark_suspect is not None:
+            with suppress(ModelsError):  # it may have left the library meanwhile
+                await self._mark_suspect(entry.model.id, "")
 
     def _loaded(self, entry: Entry, server: LlamaServer) -> None:
         run = entry.run = Run(server)

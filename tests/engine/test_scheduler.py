@@ -350,3 +350,12 @@ async def test_a_crash_while_loading_marks_the_file_suspect(home: Paths, tmp_pat
         with pytest.raises(LoadFailed, match="SIGSEGV"):
             await loading.scheduler.load("a")
     assert loading.suspects == [("a", "The engine crashed while loading it (SIGSEGV).")]
+
+
+async def test_a_file_that_loads_after_all_is_suspect_no_more(
+    home: Paths, engine_bin: Path, tiny_chat_gguf: Path
+) -> None:
+    model = replace(library_model("a", tiny_chat_gguf), suspect="The engine crashed while loading it (SIGILL).")
+    async with rig(home, engine_bin, {"a": model}) as loading:
+        await loading.scheduler.load("a")
+        assert loading.suspects == [("a", "")]
