@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QRect, QSize, Qt
-from PySide6.QtGui import QPainter
+from PySide6.QtGui import QPainter, QPen
 from PySide6.QtWidgets import QLineEdit, QStyle, QStyledItemDelegate, QStyleOptionViewItem, QWidget
 
 from desktop.qt.chat_list_model import CHAT, TIME, Index
@@ -70,7 +70,7 @@ class ChatListDelegate(QStyledItemDelegate):
             painter.setBrush(self._theme.color("bg_selected" if selected else "bg_hover"))
             painter.drawRoundedRect(box, px(RADIUS_BUTTON), px(RADIUS_BUTTON))
         if state & QStyle.StateFlag.State_HasFocus and state & QStyle.StateFlag.State_KeyboardFocusChange:
-            painter.setPen(self._theme.color("accent"))
+            painter.setPen(QPen(self._theme.color("accent"), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(box, px(RADIUS_BUTTON), px(RADIUS_BUTTON))
         inner = box.adjusted(px(10), 0, -px(10), 0)

@@ -204,6 +204,8 @@ class ChatPage(QWidget):
     def toggle_list(self) -> None:
         """Fold or unfold the list; in a narrow window it stays open only until the window is resized."""
         self.list_wanted = self.list.isHidden()
+        if self.list_wanted and self._narrow():
+            self._show_inspector(False)
         self.list.setVisible(self.list_wanted)
 
     def find_chat(self) -> None:
@@ -214,11 +216,11 @@ class ChatPage(QWidget):
 
     def toggle_inspector(self) -> None:
         self.inspector_wanted = self.inspector.isHidden()
-        self._show_inspector(self.inspector_wanted)
+        self._open_inspector(self.inspector_wanted)
 
     def open_parameters(self) -> None:
         self.inspector_wanted = True
-        self._show_inspector(True)
+        self._open_inspector(True)
         self.inspector.show_tab("parameters")
         self.inspector.parameters.system_prompt.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
@@ -227,6 +229,15 @@ class ChatPage(QWidget):
         zoom = self.theme.zoom / 100
         self.list.setVisible(self.list_wanted and window_width >= LIST_FROM * zoom)
         self._show_inspector(self.inspector_wanted and window_width >= INSPECTOR_FROM * zoom)
+
+    def _narrow(self) -> bool:
+        """Whether the list and the inspector beside each other would leave too little for the conversation."""
+        return self.window().width() < LIST_FROM * self.theme.zoom / 100
+
+    def _open_inspector(self, shown: bool) -> None:
+        if shown and self._narrow():
+            self.list.setVisible(False)
+        self._show_inspector(shown)
 
     def _show_inspector(self, shown: bool) -> None:
         self.inspector.setVisible(shown)

@@ -106,7 +106,9 @@ class ComposerEdit(QPlainTextEdit):
             self.setFixedHeight(height)
 
     def _restyle(self) -> None:
-        self.setFont(self._theme.font("reading"))
+        font = self._theme.font("reading")
+        self.setFont(font)
+        self.viewport().setFont(font)  # what stands in the empty field is painted with this one
         palette = self.palette()
         palette.setColor(QPalette.ColorRole.Base, Qt.GlobalColor.transparent)
         palette.setColor(QPalette.ColorRole.Text, self._theme.color("text"))

@@ -14,7 +14,7 @@ from desktop.qt.components.dialog import Dialog
 from desktop.qt.components.toast import ToastHost
 from desktop.qt.imports import Imports
 from desktop.qt.model_actions import ModelActions
-from desktop.qt.model_words import title_of
+from desktop.qt.model_words import not_added, title_of
 from desktop.qt.store import Store
 from desktop.qt.theme import Theme
 
@@ -26,6 +26,7 @@ class ModelNews(QObject):
     """`working(bool)` while files are read; `chat_asked(id)` when a new model is taken for the chat in view.
 
     `takes_first(id)` says whether the chat in view waits for a model: then it gets the new one unasked.
+    `told()` says whether failures are in view already, on the page of the models.
     """
 
     working = Signal(bool)
@@ -39,12 +40,14 @@ class ModelNews(QObject):
         toasts: ToastHost,
         *,
         takes_first: Callable[[str], bool],
+        told: Callable[[], bool],
     ) -> None:
         super().__init__(toasts)
         self._store = store
         self._imports = imports
         self._toasts = toasts
         self._takes_first = takes_first
+        self._told = told
         imports.progress.connect(lambda _job: self.working.emit(True))
         imports.finished.connect(self._import_ended)
         imports.refused.connect(self._refused)
@@ -54,12 +57,16 @@ class ModelNews(QObject):
         self.working.emit(bool(self._imports.running))
         name = Path(self._imports.file_of(job.id)).name
         if job.state == "failed":
-            self._toasts.show_toast(not_added(name, job.error, job.hint))
+            self._tell_failed(name, job.error, job.hint)
         elif job.state == "done":
             self._offer(str(((job.result or {}).get("model") or {}).get("id", "")), name)
 
     def _refused(self, path: str, failure: Failure) -> None:
-        self._toasts.show_toast(not_added(Path(path).name, failure.message, failure.hint))
+        self._tell_failed(Path(path).name, failure.message, failure.hint)
+
+    def _tell_failed(self, name: str, reason: str, hint: str) -> None:
+        if not self._told():
+            self._toasts.show_toast(f"{not_added(name, reason)} {hint}".strip())
 
     def _offer(self, model_id: str, name: str) -> None:
         self._store.ask_models()
@@ -77,12 +84,6 @@ class ModelNews(QObject):
             self._toasts.show_toast(f"{path.name} was deleted.")
         else:
             self._toasts.show_toast(f"{path.name} left the library.", undo=lambda: self._imports.start([path]))
-
-
-def not_added(name: str, reason: str, hint: str) -> str:
-    """One sentence that names the file once."""
-    said = reason if name in reason else f"{name} was not added: {reason}"
-    return f"{said} {hint}".strip()
 
 
 def ask_to_remove(theme: Theme, model: Model | None, actions: ModelActions, *, ours: Path, parent: QWidget) -> None:

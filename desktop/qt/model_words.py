@@ -34,6 +34,11 @@ def title_of(model: Model) -> str:
     return model.name or model.id
 
 
+def not_added(file_name: str, reason: str) -> str:
+    """Why a file did not become a model, naming the file once."""
+    return reason if file_name in reason else f"{file_name} was not added: {reason}"
+
+
 def state_of(model: Model) -> str:
     """The state in words, with the share done while it loads."""
     words = STATE_WORDS[model.state]

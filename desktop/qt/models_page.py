@@ -21,7 +21,7 @@ from desktop.qt.imports import Imports
 from desktop.qt.matching import match_score
 from desktop.qt.model_actions import ModelActions
 from desktop.qt.model_card import ModelCard
-from desktop.qt.model_words import title_of
+from desktop.qt.model_words import not_added, title_of
 from desktop.qt.store import Store
 from desktop.qt.surface import Pane, clear, column, make_scroll, row
 from desktop.qt.theme import Theme
@@ -130,10 +130,10 @@ class ModelsPage(Pane):
             line.deleteLater()
         if job.state == "failed":
             name = Path(self._imports.file_of(job.id)).name
-            self._tell(f"{name}: {job.error}", job.hint)
+            self._tell(not_added(name, job.error), job.hint)
 
     def _refused(self, path: str, failure: Failure) -> None:
-        self._tell(f"{Path(path).name}: {failure.message}", failure.hint)
+        self._tell(not_added(Path(path).name, failure.message), failure.hint)
 
     def _tell(self, message: str, hint: str) -> None:
         notice = Notice(self.theme, "error", message, hint=hint, closable=True)

@@ -197,7 +197,9 @@ class TextBox(QPlainTextEdit):
         self.viewport().update()
 
     def _restyle(self) -> None:
-        self.setFont(self._theme.font("ui"))
+        font = self._theme.font("ui")
+        self.setFont(font)
+        self.viewport().setFont(font)  # what stands in the empty box is painted with this one
         palette = self.palette()
         palette.setColor(QPalette.ColorRole.Base, Qt.GlobalColor.transparent)
         palette.setColor(QPalette.ColorRole.Text, self._theme.color("text"))

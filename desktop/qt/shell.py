@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QFileDialog, QStackedWidget, QWidget
 
@@ -117,9 +117,12 @@ class MainWindow(Pane):
 
     def _save_state(self) -> None:
         state, chat = self.state, self.chat
-        place = self.normalGeometry() if self.isMaximized() else self.geometry()
-        state.x, state.y, state.width, state.height = place.x(), place.y(), place.width(), place.height()
         state.maximized = self.isMaximized()
+        size = self.normalGeometry().size() if state.maximized else self.size()
+        state.width, state.height = size.width(), size.height()
+        if not state.maximized:
+            # With the frame, as move() wants it: without, the window would sink by its title bar at every start.
+            state.x, state.y = self.x(), self.y()
         state.list_open, state.inspector_open = chat.list_wanted, chat.inspector_wanted
         state.chat_id, state.model_id = chat.conversation.chat_id, chat.last_model
         state.theme, state.zoom = self.theme.mode, self.theme.zoom
@@ -236,12 +239,10 @@ class MainWindow(Pane):
         self.show_page("chat")
         self.chat.take_model(model_id)
 
-    def _toast_floor(self) -> int:
+    def _toast_floor(self) -> QWidget | None:
         """Toasts stay above the composer: the next message is written while they are read."""
         composer = self.chat.column.composer
-        if composer.isVisible():
-            return composer.mapTo(self, QPoint(0, 0)).y()
-        return self.status_bar.y()
+        return composer if composer.isVisible() else None
 
     def _ask_to_remove(self, model_id: str) -> None:
         model = self.store.models.get(model_id)
@@ -266,7 +267,12 @@ class MainWindow(Pane):
         self.palette_panel = CommandPalette(theme, self)
         self._palette_source = PaletteSource(self.commands, store)
         self.news = ModelNews(
-            store, self.imports, self.actions_of_models, self.toasts, takes_first=self._waits_for_model
+            store,
+            self.imports,
+            self.actions_of_models,
+            self.toasts,
+            takes_first=self._waits_for_model,
+            told=self.models.isVisible,
         )
         self.drop_cover = DropOverlay(theme, self, "Drop to add the model")
         self.tray = Tray(self.windowIcon(), self)

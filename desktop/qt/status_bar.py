@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QWidget
 
 from desktop.qt.bridge import Bridge, Link, Phase
 from desktop.qt.components.status import Meter, StatusItem
@@ -15,6 +19,12 @@ from desktop.qt.surface import Pane, row
 from desktop.qt.theme import Theme
 from desktop.qt.tokens import STATUS_BAR
 
+if TYPE_CHECKING:
+    from desktop.wire import Status
+
+LONGEST_NAME = 40  # characters
+EDGE = 8
+GAP = 14
 OFFLINE: dict[Phase, tuple[str, str]] = {
     "starting": ("Starting", "warning"),
     "lost": ("Reconnecting", "warning"),
@@ -46,6 +56,8 @@ class StatusBar(Pane):
         self.port = StatusItem(theme, "Port", icon="plug", pressable=True)
         self.local = StatusItem(theme, "Privacy", icon="lock", token="accent")
         self.local.set_words("Local only", tooltip="Models run on this computer. Jackdaw sends nothing anywhere.")
+        self._items = (self.engine, self.model, self.ram, self.cpu, self.speed, self.port, self.local)
+        self._shown: set[QWidget] = set()
         self._lay_out()
         self.engine.clicked.connect(self.engine_asked)
         self.port.clicked.connect(self.port_asked)
@@ -61,12 +73,18 @@ class StatusBar(Pane):
         self.engine.set_words(words, dot=token, tooltip="Show the engine's state, checks and log")
         status = self._store.status
         online = status is not None and self._bridge.link.phase == "online"
-        for item in (self.ram, self.cpu, self.port):
-            item.setVisible(online)
+        self._shown = {self.engine, self.local}
         self._show_model()
-        if status is None or not online:
-            self._set(self.speed, "")
-            return
+        if status is not None and online:
+            self._show_status(status)
+        self._make_room()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_room()
+
+    def _show_status(self, status: Status) -> None:
+        self._shown |= {self.ram, self.cpu, self.port}
         memory = status.memory
         used = memory.total_bytes - memory.available_bytes
         engine = f"Models use {of_bytes(memory.engine_bytes, memory.total_bytes)} of it."
@@ -74,17 +92,17 @@ class StatusBar(Pane):
         threads = "1 thread" if status.cpu.threads == 1 else f"{status.cpu.threads} threads"
         self.cpu.set_share(status.cpu.percent / 100, threads, f"{status.cpu.percent:.0f} % of {threads}")
         self._set(self.speed, per_second(status.tokens_per_s))
-        self._show_port()
+        self._show_port(status)
 
     def _show_model(self) -> None:
         loaded = [model for model in self._store.models.values() if model.loaded]
         loaded.sort(key=lambda model: model.id != self._current())
-        texts = [f"{title_of(model)} · {model.quant}" if model.quant else title_of(model) for model in loaded]
+        names = [textwrap.shorten(title_of(model), LONGEST_NAME, placeholder="…") for model in loaded]
+        texts = [f"{name} · {model.quant}" if model.quant else name for name, model in zip(names, loaded, strict=True)]
         self._set(self.model, texts[0] if len(texts) == 1 else f"{texts[0]} and {len(texts) - 1} more" if texts else "")
 
-    def _show_port(self) -> None:
-        assert self._store.status is not None
-        port = self._store.status.port
+    def _show_port(self, status: Status) -> None:
+        port = status.port
         if port.open:
             clients = "1 client" if port.clients == 1 else f"{port.clients} clients"
             tooltip = "Programs on this computer reach the models here. Shows their keys"
@@ -95,11 +113,22 @@ class StatusBar(Pane):
 
     def _set(self, item: StatusItem, words: str) -> None:
         item.set_words(words)
-        item.setVisible(bool(words))
+        if words:
+            self._shown.add(item)
+
+    def _make_room(self) -> None:
+        """Leave out what matters least rather than cutting every item short."""
+        shown = set(self._shown)
+        for less in (self.cpu, self.ram, self.speed, self.model, self.port):
+            if sum(item.sizeHint().width() + GAP for item in shown) + 2 * EDGE <= self.width():
+                break
+            shown.discard(less)
+        for item in self._items:
+            item.setVisible(item in shown)
 
     def _lay_out(self) -> None:
-        layout = row(self, margins=(8, 1, 8, 0), gap=14)
-        for item in (self.engine, self.model, self.ram, self.cpu, self.speed, self.port):
+        layout = row(self, margins=(EDGE, 1, EDGE, 0), gap=GAP)
+        for item in self._items[:-1]:
             layout.addWidget(item)
         layout.addStretch(1)
         layout.addWidget(self.local)

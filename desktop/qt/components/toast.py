@@ -93,14 +93,14 @@ class Toast(QFrame):
 class ToastHost(QObject):
     """Stacks toasts at the bottom of a window, newest lowest, three at most.
 
-    `floor()` gives the y in the window that they stay above: what stands there is being used.
+    `floor()` gives the widget of the window that they stay above, centred: it is being used while they are read.
     """
 
-    def __init__(self, theme: Theme, window: QWidget, floor: Callable[[], int] | None = None) -> None:
+    def __init__(self, theme: Theme, window: QWidget, floor: Callable[[], QWidget | None] = lambda: None) -> None:
         super().__init__(window)
         self._theme = theme
         self._window = window
-        self._floor = floor or (lambda: window.height() - theme.px(STATUS_BAR))
+        self._floor = floor
         self._toasts: list[Toast] = []
         window.installEventFilter(self)
 
@@ -133,10 +133,14 @@ class ToastHost(QObject):
 
     def _place(self) -> None:
         px = self._theme.px
-        bottom = self._floor() - px(12)
+        middle, bottom = self._window.width() // 2, self._window.height() - px(STATUS_BAR)
+        if (floor := self._floor()) is not None:
+            top = floor.mapTo(self._window, QPoint(floor.width() // 2, 0))
+            middle, bottom = top.x(), top.y()
+        bottom -= px(12)
         for toast in reversed(self._toasts):
             bottom -= toast.height()
-            toast.move(QPoint((self._window.width() - toast.width()) // 2, bottom))
+            toast.move(QPoint(max(0, middle - toast.width() // 2), bottom))
             toast.raise_()
             bottom -= px(8)
 
