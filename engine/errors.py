@@ -1,10 +1,11 @@
 """Errors of the engine package: the world said no.
 
 EngineError
-├── LoadFailed        llama-server did not come up; exit_code, signal_name and log_tail say how
-│   └── OutOfMemory   needed_bytes and free_bytes say by how much
+├── ChildEnded        exit_code, signal_name and log_tail say how
+│   ├── LoadFailed        llama-server did not come up
+│   │   └── OutOfMemory   needed_bytes and free_bytes say by how much
+│   └── EngineStopped     the child ended while a request was running
 ├── EngineBusy        the queue is full; retry_after_s
-├── EngineStopped     the child ended while a request was running
 ├── EngineCrashLoop   too many crashes in ten minutes; we stopped trying
 ├── EngineUnproven    the build did not pass its proof
 ├── ContextExceeded   prompt_tokens + reply_tokens > allocated_context
@@ -27,10 +28,8 @@ class EngineError(Exception):
         self.hint = hint
 
 
-class LoadFailed(EngineError):
-    """The model did not load. `log_tail` holds the child's last lines, oldest first."""
-
-    kind = "load_failed"
+class ChildEnded(EngineError):
+    """A child that ended when it should not have. `log_tail` holds its last lines, oldest first."""
 
     def __init__(
         self,
@@ -45,6 +44,12 @@ class LoadFailed(EngineError):
         self.exit_code = exit_code
         self.signal_name = signal_name
         self.log_tail = log_tail
+
+
+class LoadFailed(ChildEnded):
+    """The model did not load."""
+
+    kind = "load_failed"
 
 
 class OutOfMemory(LoadFailed):
@@ -80,24 +85,10 @@ class EngineBusy(EngineError):
         self.retry_after_s = retry_after_s
 
 
-class EngineStopped(EngineError):
-    """The child ended while a request was running; the same fields as LoadFailed explain how."""
+class EngineStopped(ChildEnded):
+    """The child ended while a request was running."""
 
     kind = "engine_stopped"
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        hint: str = "",
-        exit_code: int | None = None,
-        signal_name: str | None = None,
-        log_tail: tuple[str, ...] = (),
-    ) -> None:
-        super().__init__(message, hint=hint)
-        self.exit_code = exit_code
-        self.signal_name = signal_name
-        self.log_tail = log_tail
 
 
 class EngineCrashLoop(EngineError):
