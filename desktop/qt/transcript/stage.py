@@ -95,6 +95,7 @@ class Stage:
         """Split what is not split yet, as far as the time reaches."""
         if row.splitter is not None and (row.splitter.done or row.message.state == "streaming"):
             return False
+        row.set_width(self._rows.text_width(row), self._rows.zoom)
         row.begin(self._parser)
         if row.parts and time.perf_counter() > deadline:
             self.unfinished = True
@@ -105,6 +106,7 @@ class Stage:
 
     def read_all(self, row: Row) -> None:
         """Split all of a row now, for copying and searching."""
+        row.set_width(self._rows.text_width(row), self._rows.zoom)
         row.begin(self._parser)
         if not row.complete:
             row.advance(float("inf"))

@@ -82,6 +82,7 @@ class TranscriptView(SelectingArea):
     def begin_answer(self, message: TranscriptMessage) -> None:
         """An answer begins: `state` is taken for "streaming", `content` is what is there already."""
         row = Row(replace(message, state="streaming"))
+        row.set_width(self.rows.text_width(row), self.rows.zoom)
         row.begin(self.parser)
         row.advance(time.perf_counter() + ADVANCE_S)
         row.refresh(self.parser, self.rows.zoom)
