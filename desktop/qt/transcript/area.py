@@ -115,10 +115,10 @@ class TranscriptArea(QAbstractScrollArea):
 
     def column(self) -> Column:
         px = self.theme.px
-        # As if the scroll bar were always there: text must not be wrapped anew when it appears.
+        # As if the scroll bar were always there: text must neither be wrapped anew nor move when it appears.
         room = self.width() - self.verticalScrollBar().sizeHint().width()
         width = max(px(240), min(px(COLUMN), room - 2 * px(SIDE)))
-        return Column((self.viewport().width() - width) // 2, width)
+        return Column((self.width() - width) // 2, width)
 
     def _total(self) -> int:
         return self.rows.total + self.theme.px(ABOVE) + self.theme.px(BELOW)
@@ -315,7 +315,8 @@ class TranscriptArea(QAbstractScrollArea):
         before: QWidget = self
         for frame, widgets in self.stage.in_reading_order():
             inside = [w for widget in widgets for w in _focusable(widget)]
-            for widget in [*inside, *_own_buttons(frame)]:
+            # The frame too, though Tab does not stop there: from a message reached by Alt+Up it goes on inside.
+            for widget in [frame, *inside, *_own_buttons(frame)]:
                 QWidget.setTabOrder(before, widget)
                 before = widget
         if before is not self:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from desktop.qt.components import paint
 from desktop.qt.components.button import IconButton
 from desktop.qt.components.notice import Notice
+from desktop.qt.figures import per_second
 from desktop.qt.focus_ring import give_ring
 from desktop.qt.theme import Theme
 from desktop.qt.tokens import BUTTON_SMALL, RADIUS_BUBBLE, RADIUS_BUTTON
@@ -88,7 +89,7 @@ class MessageFrame(QWidget):
         self.update()
 
     def _show_notice(self, message: TranscriptMessage) -> None:
-        wanted = message.state in ("failed", "interrupted")
+        wanted = not self._bare(message)
         if wanted and self._notice is None:
             self._notice = Notice(self._theme, "error", "", parent=self)
             self._notice.action_clicked.connect(lambda: self.regenerate_asked.emit(self._id()))
@@ -97,6 +98,8 @@ class MessageFrame(QWidget):
         if message.state == "failed":
             error = message.error or "The answer could not be written."
             self._notice.show_message("error", error, hint=message.hint, action="Retry")
+        elif message.note:
+            self._notice.show_message("info", message.note)
         elif message.state == "interrupted":
             error = message.error or "The answer was interrupted before it was finished."
             self._notice.show_message("warning", error, hint=message.hint, action="Retry")
@@ -133,14 +136,14 @@ class MessageFrame(QWidget):
         above = px(HEADER) + px(GAP)
         if message.state == "streaming":
             return above, px(GAP) + px(STATUS)
-        below = px(GAP if self._bare() else BELOW) + px(BUTTON_SMALL)
+        below = px(GAP if self._bare(message) and not message.sources else BELOW) + px(BUTTON_SMALL)
         if message.sources:
             below += px(GAP) + px(BUTTON_SMALL)
         return above, below + self._notice_height(width)
 
-    def _bare(self) -> bool:
-        """Whether the foot follows the text, without a notice or sources between."""
-        return self.message is None or not (self.message.sources or self.message.state in ("failed", "interrupted"))
+    def _bare(self, message: TranscriptMessage) -> bool:
+        """Whether no notice stands between the text and the foot."""
+        return not (message.note or message.state in ("failed", "interrupted"))
 
     def _notice_height(self, width: int) -> int:
         if self._notice is None or self._notice.isHidden():
@@ -154,12 +157,14 @@ class MessageFrame(QWidget):
         self.bubble = bubble
         px = self._theme.px
         left, width = px(MARGIN), self.width() - 2 * px(MARGIN)
-        y = text_bottom + px(GAP if self._bare() else BELOW)
+        message = self.message
+        near = message is None or (self._bare(message) and not message.sources)
+        y = text_bottom + px(GAP if near else BELOW)
         if self._notice is not None and not self._notice.isHidden():
             height = self._notice_height(width) - px(GAP)
             self._notice.setGeometry(left, y, width, height)
             y += height + px(GAP)
-        if self.message is not None and self.message.sources and not self.own:
+        if message is not None and message.sources and not self.own:
             y += px(BUTTON_SMALL) + px(GAP)
         self._place_own(bubble) if self.own else self._place_foot(left - px(6), y)
         self.update()
@@ -290,7 +295,9 @@ class MessageFrame(QWidget):
         theme = self._theme
         caret = QRect(area.left(), area.top() + (area.height() - theme.px(16)) // 2, theme.px(8), theme.px(16))
         paint.box(painter, caret, theme.px(1.5), theme.color("accent"))
-        words = f"Writing… {self.speed:.1f} tok/s" if self.speed else "Writing…"
+        words = "Writing…" if self.widgets else "Waiting for the first words…"
+        if self.widgets and self.speed:
+            words = f"{words} {per_second(self.speed)}"
         paint.text(painter, area.adjusted(theme.px(16), 0, 0, 0), words, theme.font("small"), theme.color("text3"))
 
     def _paint_sources(self, painter: QPainter, y: int) -> None:

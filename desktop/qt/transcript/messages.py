@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from desktop.qt.figures import per_second
+
 Role = Literal["system", "user", "assistant"]
 State = Literal["complete", "streaming", "interrupted", "stopped", "failed"]
 
@@ -35,6 +37,7 @@ class TranscriptMessage:
     reasoning_s: float | None = None
     error: str = ""
     hint: str = ""
+    note: str = ""  # what the reader has to know of an answer that is complete: that it was cut off, that it is empty
     branch_index: int = 0
     branch_count: int = 1
     sources: tuple[Source, ...] = ()
@@ -50,7 +53,7 @@ def figures(message: TranscriptMessage) -> tuple[str, ...]:
     """What the foot of an answer tells: speed, count, wait for the first token; only what is known."""
     known = []
     if message.tokens_per_s:
-        known.append(f"{message.tokens_per_s:.1f} tok/s")
+        known.append(per_second(message.tokens_per_s))
     if message.completion_tokens:
         known.append(f"{message.completion_tokens:,} token{'s' if message.completion_tokens != 1 else ''}")
     if message.first_token_ms is not None:

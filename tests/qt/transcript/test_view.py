@@ -108,6 +108,15 @@ def test_it_opens_at_the_end_and_the_estimate_is_near_the_truth(view: Transcript
     assert view.rows.total == pytest.approx(guessed, rel=0.15)
 
 
+def test_the_guess_of_very_many_is_that_of_few(view: TranscriptView, settled: Settled) -> None:
+    view.set_messages(conversation(100))
+    settled()
+    few = view.rows.total
+    view.set_messages([replace(message, id=f"{n}-{message.id}") for n in range(30) for message in conversation(100)])
+    settled()
+    assert view.rows.total == pytest.approx(30 * few, rel=0.1)
+
+
 def test_measured_heights_above_do_not_move_what_is_read(view: TranscriptView, settled: Settled) -> None:
     view.set_messages(conversation(200))
     settled()
