@@ -167,10 +167,18 @@ def measure(count: int, seconds: float) -> Figures:
     assert view.at_end and view.isVisible(), "the answer was not in view"
     late = sorted(heartbeat.late_ms)
     figures = Figures(
-        count, round(window_ms, 1), round(open_ms, 1), round(open_cpu_ms, 1), round(late[int(len(late) * 0.99)], 1), round(late[-1], 1),
-        round(late[len(late) // 2], 2), round(cpu, 1), writer.sent, round(idle, 1),
-        round(process.memory_info().rss / 2**20, 1),
-    )  # fmt: skip
+        messages=count,
+        window_ms=round(window_ms, 1),
+        open_ms=round(open_ms, 1),
+        open_cpu_ms=round(open_cpu_ms, 1),
+        p99_stall_ms=round(late[int(len(late) * 0.99)], 1),
+        worst_stall_ms=round(late[-1], 1),
+        median_stall_ms=round(late[len(late) // 2], 2),
+        ui_cpu_percent=round(cpu, 1),
+        tokens=writer.sent,
+        idle_rss_mib=round(idle, 1),
+        rss_mib=round(process.memory_info().rss / 2**20, 1),
+    )
     window.close()
     return figures
 
