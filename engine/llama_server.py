@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import os
 import secrets
@@ -25,6 +26,7 @@ from engine.launch_args import launch_arguments
 from engine.types import Kind, LoadPlan, Tuning
 from engine.upstream import Upstream
 from models.child import Child, ChildSpec, Ending, clean_environment, spawn
+from models.errors import DiskFull, ModelsError
 
 LOG_LINES = 200
 
@@ -126,13 +128,14 @@ class LlamaServer:
         socket_path = spec.runtime_dir / f"llama-{name}.sock"
         key_file = spec.runtime_dir / f"llama-{name}.key"
         key = secrets.token_hex(32)
-        work = _prepare_files(spec.runtime_dir, key_file, key)
+        work = spec.runtime_dir / "work"
         arguments = launch_arguments(
             spec.plan, spec.model_path, socket_path, key_file, alias=spec.model_id, tuning=spec.tuning, kind=spec.kind
         )
         log: deque[str] = deque(maxlen=LOG_LINES)
         holder: list[LlamaServer] = []
         try:
+            _prepare_files(work, key_file, key)
             child = await spawn(
                 ChildSpec(
                     argv=(str(spec.program), *arguments),
@@ -146,8 +149,10 @@ class LlamaServer:
                     farewell=_FAREWELL,
                 )
             )
-        except BaseException:
+        except BaseException as error:
             key_file.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise _not_started(spec, error) from error
             raise
         server = cls(spec, child, Upstream(socket_path, key), log, socket_path)
         holder.append(server)
@@ -297,10 +302,16 @@ class LlamaServer:
             self._watchdog.cancel()
 
 
-def _prepare_files(runtime_dir: Path, key_file: Path, key: str) -> Path:
-    """Write the key, owner-only, and make the children's working folder; returns that folder."""
-    work = runtime_dir / "work"
+def _prepare_files(work: Path, key_file: Path, key: str) -> None:
+    """Write the key, owner-only, and make the children's working folder."""
     work.mkdir(mode=0o700, exist_ok=True)
     with os.fdopen(os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
         file.write(key + "\n")
-    return work
+
+
+def _not_started(spec: ServerSpec, error: OSError) -> EngineError | ModelsError:
+    """The error for a child that could not even be started; no sign that anything is wrong with the model."""
+    reason = f"{spec.model_id} could not be loaded: {error.strerror or error} ({error.filename or spec.runtime_dir})."
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DiskFull(reason, hint=f"Make room on the disk with {spec.runtime_dir}, then try again.")
+    return EngineError(reason, hint="Run `jackdaw doctor`; the service's log has more.")

@@ -157,7 +157,7 @@ class Child:
 
 
 async def spawn(spec: ChildSpec) -> Child:
-    """Start a child as `spec` says. Raises BinaryMissing when its program is not an executable file."""
+    """Start a child as `spec` says. Raises BinaryMissing when its program is not an executable file, or OSError."""
     _check_program(spec.argv[0])
     process = await asyncio.create_subprocess_exec(
         *_prefix(spec),
@@ -168,7 +168,12 @@ async def spawn(spec: ChildSpec) -> Child:
         cwd=spec.cwd,
         env=dict(spec.environment),
     )
-    return Child(spec, process)
+    try:
+        return Child(spec, process)
+    except BaseException:  # its pidfile could not be written: nobody would ever end it
+        signal_group(process.pid, signal.SIGKILL)
+        await process.wait()
+        raise
 
 
 def _check_program(program: str) -> None:
