@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from desktop.wire import Message, Model
 
 
+COMPOSER_SIDE = 29
+
+
 class ChatColumn(Pane):
     """Shows one conversation at a time; `show_chat` replaces it. An answer of another chat goes on unseen."""
 
@@ -336,10 +339,11 @@ class ChatColumn(Pane):
         layout.addLayout(head)
         layout.addWidget(self.find_bar)
         layout.addWidget(self._stack, 1)
-        foot = row(margins=(16, 0, 16, 10))
-        foot.addStretch(1)
-        foot.addWidget(self.composer, 100)
-        foot.addStretch(1)
+        # As far from both sides as the text above, which leaves room for its scroll bar.
+        foot = row(margins=(COMPOSER_SIDE, 0, COMPOSER_SIDE, 10))
+        foot.addStretch(0)
+        foot.addWidget(self.composer, 1)
+        foot.addStretch(0)
         self.composer.setMaximumWidth(self.theme.px(READING))
         self.theme.changed.connect(lambda: self.composer.setMaximumWidth(self.theme.px(READING)))
         layout.addLayout(foot)

@@ -128,6 +128,7 @@ class Rail(Pane):
         self._group.addButton(button)
         self._layout.insertWidget(2 + len(self._buttons), button)
         self._buttons[page_id] = button
+        QWidget.setTabOrder(button, self.settings)
 
     def show_page(self, page_id: str) -> None:
         self._buttons[page_id].setChecked(True)

@@ -285,8 +285,6 @@ class MainWindow(Pane):
         middle.addWidget(self.pages, 1)
         layout.addLayout(middle, 1)
         layout.addWidget(self.status_bar)
-        for earlier, later in ((self.rail, self.pages), (self.pages, self.status_bar)):
-            QWidget.setTabOrder(earlier, later)
 
     def show_keys(self) -> None:
         """All keys at a glance; made when it is first asked for."""

@@ -22,6 +22,7 @@ class TranscriptRows:
         self._view = view
         self._title = title
         self._titles: dict[str, str] = {}
+        self._longest: int | None = None
         self._ids: list[str] = []
 
     def titles_changed(self) -> bool:
@@ -30,6 +31,7 @@ class TranscriptRows:
 
     def show_conversation(self, conversation: Conversation) -> None:
         """Show the branch in view; an answer that is being written appears with what is there so far."""
+        self._longest = conversation.parameters.get("max_tokens")
         branch = conversation.branch()
         self._titles.clear()
         rows = [self._row(shown) for shown in branch]
@@ -67,6 +69,7 @@ class TranscriptRows:
     def finish(self, conversation: Conversation, answer: Message) -> None:
         """The answer as it is stored takes the place of what was fed."""
         shown = next((s for s in conversation.branch() if s.message.id == answer.id), None)
+        self._longest = conversation.parameters.get("max_tokens")
         if shown is not None:
             self._view.finish(self._row(shown))
 
@@ -74,7 +77,22 @@ class TranscriptRows:
         model_id = shown.message.model
         if model_id:
             self._titles[model_id] = self._title(model_id)
-        return as_row(shown, self._titles.get(model_id, ""))
+        row = as_row(shown, self._titles.get(model_id, ""))
+        return replace(row, note=note_of(shown.message, self._longest))
+
+
+def note_of(message: Message, longest: int | None) -> str:
+    """What a reader has to be told of a complete answer: nothing is cut silently. `longest`: the chat's max_tokens."""
+    if message.role != "assistant" or message.state != "complete":
+        return ""
+    usage = message.usage
+    if usage is not None and usage.finish_reason == "length":
+        if longest is not None and usage.completion_tokens >= longest:
+            return f"The answer ends here because this chat allows {longest:,} tokens (Parameters, Longest answer)."
+        return "The answer ends here because the context is full."
+    if message.content.strip():
+        return ""
+    return "The model thought, and gave no answer." if message.reasoning else "The model gave an empty answer."
 
 
 def as_row(shown: Shown, model: str) -> TranscriptMessage:

@@ -87,6 +87,7 @@ def _of_chat(window: MainWindow) -> list[Command]:
 
 
 def _of_reading(window: MainWindow) -> list[Command]:
+    transcript = window.chat.column.transcript
     return [
         Command(
             "copy-code",
@@ -98,8 +99,8 @@ def _of_reading(window: MainWindow) -> list[Command]:
         ),
         Command("copy-text", "Copy the selection as text", "Reading", keys=("Ctrl+C",)),
         Command("copy-markdown", "Copy the selection as Markdown", "Reading", keys=("Ctrl+Shift+C",)),
-        Command("message-up", "Message before", "Reading", keys=("Alt+Up",)),
-        Command("message-down", "Message after", "Reading", keys=("Alt+Down",)),
+        Command("message-up", "Message before", "Reading", lambda: transcript.move_message(-1), ("Alt+Up",)),
+        Command("message-down", "Message after", "Reading", lambda: transcript.move_message(1), ("Alt+Down",)),
         Command("follow", "Follow the end", "Reading", keys=("End",)),
     ]
 

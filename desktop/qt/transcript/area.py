@@ -315,8 +315,7 @@ class TranscriptArea(QAbstractScrollArea):
         before: QWidget = self
         for frame, widgets in self.stage.in_reading_order():
             inside = [w for widget in widgets for w in _focusable(widget)]
-            # The frame too, though Tab does not stop there: from a message reached by Alt+Up it goes on inside.
-            for widget in [frame, *inside, *_own_buttons(frame)]:
+            for widget in [*inside, *_own_buttons(frame)]:
                 QWidget.setTabOrder(before, widget)
                 before = widget
         if before is not self:

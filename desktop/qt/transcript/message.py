@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from PySide6.QtCore import QEvent, QRect, Qt, Signal, Slot
+from PySide6.QtCore import QEvent, QPoint, QRect, Qt, Signal, Slot
 from PySide6.QtGui import QEnterEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -210,6 +210,16 @@ class MessageFrame(QWidget):
     def focusOutEvent(self, event: QEvent) -> None:
         focused = QApplication.focusWidget()
         self._near(self.underMouse() or (focused is not None and self.isAncestorOf(focused)))
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """From a message that was reached by Alt+Up, Tab goes on inside it: the frame itself is no stop of Tab's."""
+        inside = [w for w in self.findChildren(QWidget) if w.isVisible() and w.focusPolicy() & Qt.FocusPolicy.TabFocus]
+        if not (forward and self.hasFocus() and inside):
+            return super().focusNextPrevChild(forward)
+        places = {widget: widget.mapTo(self, QPoint(0, 0)) for widget in inside}
+        first = min(inside, key=lambda widget: (places[widget].y(), places[widget].x()))
+        first.setFocus(Qt.FocusReason.TabFocusReason)
+        return True
 
     @Slot()
     def _near(self, near: bool) -> None:

@@ -94,15 +94,27 @@ def test_a_file_that_is_no_model_is_refused_with_the_reason(
 ) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    empty_window.show_page("models")
 
     drop(empty_window, path)
 
     until(qtbot, lambda: empty_window.toasts.toasts)
     assert empty_window.toasts.toasts[-1].accessibleName().count(name) == 1
     notice = empty_window.models._notices.itemAt(0).widget()
-    assert notice is not None and name in notice.accessibleName()
+    assert notice is not None and notice.accessibleName().count(name) == 1
     assert empty_window.store.models == {}
+
+
+def test_on_the_page_of_the_models_a_refusal_is_told_once(
+    empty_window: MainWindow, tmp_path: Path, qtbot: QtBot
+) -> None:
+    path = tmp_path / "words.gguf"
+    path.write_bytes(b"words")
+    empty_window.show_page("models")
+
+    drop(empty_window, path)
+
+    until(qtbot, lambda: empty_window.models._notices.count())
+    assert empty_window.toasts.toasts == ()
 
 
 def test_models_load_unload_and_leave_with_undo(empty_window: MainWindow, tiny_chat_gguf: Path, qtbot: QtBot) -> None:
