@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
-from engine.errors import BadAnswer, EngineError, TextTooLong
+from engine.errors import BadAnswer, ContextExceeded, EngineError, TextTooLong
 from engine.upstream import PromptOverhead, Upstream, context_exceeded, refusal_of
 
 RequestKind = Literal["chat", "completion", "infill", "embedding", "rerank"]
@@ -37,9 +37,11 @@ class Served(Protocol):
 
 
 async def check_fit(server: Served, kind: RequestKind, payload: Mapping[str, Any]) -> None:
-    """Raise ContextExceeded, or TextTooLong for embeddings, infill and rerank, when the payload does not fit.
+    """Raise ContextExceeded, or TextTooLong for embeddings and infill, when the payload does not fit.
 
-    `payload` is what will be sent to llama-server. Without max_tokens the prompt must leave room for one token.
+    `payload` is what will be sent to llama-server. Without max_tokens the prompt must leave room for one token. Reranks
+    are left to llama-server: it refuses a pair that does not fit with its own numbers, and how the model's template puts
+    query and document together is known to nobody else.
     """
     if kind == "chat":
         await _check_chat(server, payload)
@@ -49,10 +51,20 @@ async def check_fit(server: Served, kind: RequestKind, payload: Mapping[str, Any
     elif kind == "infill":
         await _check_infill(server, payload)
     elif kind == "embedding":
-        await _check_texts(server, prompts_of(payload["input"]), 0)
-    else:
-        query = await count_tokens(server, payload["query"])
-        await _check_texts(server, payload["documents"], query + SPECIAL_TOKENS)
+        await _check_texts(server, prompts_of(payload["input"]))
+
+
+def in_terms_of(kind: RequestKind, error: EngineError) -> EngineError:
+    """llama-server's refusal of a request in the terms of its kind: a rerank has no reply that could be shorter."""
+    if kind != "rerank" or not isinstance(error, ContextExceeded):
+        return error
+    tokens, most = error.prompt_tokens, error.allocated_context - 1
+    return TextTooLong(
+        f"The query and one of the documents have {tokens} tokens together; the model takes {most}.",
+        tokens=tokens,
+        max_tokens=most,
+        hint="Send shorter pieces; nothing is cut.",
+    )
 
 
 async def count_chat_tokens(server: Served, payload: Mapping[str, Any]) -> int:
@@ -65,11 +77,11 @@ async def count_chat_tokens(server: Served, payload: Mapping[str, Any]) -> int:
     return _number(value, "input_tokens")
 
 
-async def count_tokens(server: Served, text: str) -> int:
-    """Tokens of a text with the model's begin and end marks."""
-    status, value = await server.upstream.json(
-        "POST", "/tokenize", {"content": text, "add_special": True}, timeout_s=COUNT_TIMEOUT_S
-    )
+async def count_tokens(server: Served, text: str, *, plain: bool = False) -> int:
+    """Tokens of a text with the model's begin and end marks; `plain`: of the bare text, in which "<|im_end|>" is no
+    mark but ten letters."""
+    payload = {"content": text, "add_special": not plain, "parse_special": not plain}
+    status, value = await server.upstream.json("POST", "/tokenize", payload, timeout_s=COUNT_TIMEOUT_S)
     if status != 200:
         raise refusal_of(status, value)
     if not isinstance(value, dict) or not isinstance(value.get("tokens"), list):
@@ -148,12 +160,13 @@ async def _check_prompt(server: Served, prompt: str | list[int], reply: int) -> 
 async def _check_infill(server: Served, payload: Mapping[str, Any]) -> None:
     """llama-server cuts prefix and suffix of an infill to 3/4 and 1/4 of its batch without a word
     (tools/server/server-common.cpp, format_prompt_infill); what it would cut is refused here."""
-    prefix = await count_tokens(server, payload["input_prefix"])
-    suffix = await count_tokens(server, payload["input_suffix"])
+    prefix = await count_tokens(server, payload["input_prefix"], plain=True)
+    suffix = await count_tokens(server, payload["input_suffix"], plain=True)
     reply, allocated = _reply_tokens(payload), server.allocated_context
-    if prefix + suffix + SPECIAL_TOKENS + reply > allocated:
-        raise context_exceeded(prefix + suffix + SPECIAL_TOKENS, reply, allocated)
-    for name, tokens, most in (("prompt", prefix, 3 * INFILL_BATCH // 4), ("suffix", suffix, INFILL_BATCH // 4 - 3)):
+    prompt = prefix + suffix + await _infill_overhead(server)
+    if prompt + reply > allocated:
+        raise context_exceeded(prompt, reply, allocated)
+    for name, tokens, most in (("prompt", prefix, 3 * INFILL_BATCH // 4), ("suffix", suffix, INFILL_BATCH // 4 - 2)):
         if tokens > most:
             raise TextTooLong(
                 f"The {name} has {tokens} tokens; filling in takes at most {most} there.",
@@ -163,14 +176,26 @@ async def _check_infill(server: Served, payload: Mapping[str, Any]) -> None:
             )
 
 
-async def _check_texts(server: Served, texts: Sequence[str | list[int]], extra: int) -> None:
-    """Each text on its own must fit; `extra` tokens come with each (the query of a rerank)."""
+async def _infill_overhead(server: Served) -> int:
+    """Tokens of an infill's prompt that stand for no text, measured once per child: the marks, and names of a project
+    and a file where the model knows such."""
+    if server.upstream.infill_overhead is None:
+        payload = {"input_prefix": "", "input_suffix": "", "input_extra": [], "n_predict": 0}
+        status, value = await server.upstream.json("POST", "/infill", payload, timeout_s=None)
+        if status != 200:
+            raise refusal_of(status, value)
+        server.upstream.infill_overhead = _number(value, "tokens_evaluated")
+    return server.upstream.infill_overhead
+
+
+async def _check_texts(server: Served, texts: Sequence[str | list[int]]) -> None:
+    """Each text on its own must fit."""
     room = server.allocated_context
     gate = asyncio.Semaphore(TOKENIZE_AT_ONCE)
 
     async def check(index: int, text: str | list[int]) -> None:
         async with gate:
-            tokens = extra + (len(text) if isinstance(text, list) else await count_tokens(server, text))
+            tokens = len(text) if isinstance(text, list) else await count_tokens(server, text)
         if tokens > room:
             raise TextTooLong(
                 f"Text {index} has {tokens} tokens; the model takes {room}.",
@@ -179,7 +204,7 @@ async def _check_texts(server: Served, texts: Sequence[str | list[int]], extra: 
                 hint="Send shorter pieces; nothing is cut.",
             )
 
-    doubtful = [(i, t) for i, t in enumerate(texts) if EXPANSION * _bound(t) + extra + SPECIAL_TOKENS > room]
+    doubtful = [(i, t) for i, t in enumerate(texts) if EXPANSION * _bound(t) + SPECIAL_TOKENS > room]
     try:
         async with asyncio.TaskGroup() as group:
             for index, text in doubtful:

@@ -67,9 +67,9 @@ class Upstream:
             f"Authorization: Bearer {api_key}\r\n"
         ).encode()
         self._connections: set[Connection] = set()
-        self.prompt_overhead: PromptOverhead | None = (
-            None  # measured once by engine.context, as long as the child lives
-        )
+        # Both are measured once by engine.context and hold as long as the child lives.
+        self.prompt_overhead: PromptOverhead | None = None
+        self.infill_overhead: int | None = None
 
     async def request(self, method: str, target: str, body: bytes = b"") -> UpstreamResponse:
         """Send a request and wait for the response's head, however long the child computes.

@@ -87,7 +87,8 @@ def _refused(error: RequestRefused) -> ApiError:
         return ApiError(502, f"The engine refused our request: {error.message}", code="engine_error")
     if error.status >= 500 and error.message.startswith(OWN_FAILURES):
         return ApiError(502, f"The engine failed: {error.message}", code="engine_error")
-    return ApiError(400, error.message, code=error.code or "invalid_request_error")
+    code = error.code if error.status < 500 else ""  # a 500's own word for itself is "server_error"
+    return ApiError(400, error.message, code=code or "invalid_request_error")
 
 
 def _param(kind: str) -> str | None:

@@ -7,7 +7,6 @@ Numbers are checked against ranges because llama-server has had memory errors on
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -24,10 +23,10 @@ def number(low: float, high: float) -> Checker:
     """A finite number in low..high."""
 
     def check(value: Any, name: str) -> float:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
             raise bad_field(name, "must be a number.")
-        if not low <= value <= high:
-            raise bad_field(name, f"must be between {low:g} and {high:g}, not {value:g}.")
+        if not low <= value <= high:  # compared as it is: a whole number may be too large for a float
+            raise bad_field(name, f"must be between {low:g} and {high:g}, not {str(value)[:24]}.")
         return value
 
     return check

@@ -93,6 +93,13 @@ COMPLETION: Mapping[str, Checker] = {
     "logprobs": integer(0, MAX_ALTERNATIVES),
 }
 
+NOT_DONE: Mapping[str, str] = {
+    "functions": "is the old form of 'tools': send 'tools' instead.",
+    "function_call": "is the old form of 'tool_choice': send 'tools' and 'tool_choice' instead.",
+    "audio": "is not possible: answers are text.",
+    "web_search_options": "is not possible: this machine searches no web.",
+}
+
 EMBEDDING: Mapping[str, Checker] = {
     "input": texts_or_tokens(MAX_EMBEDDING_INPUTS),
     "encoding_format": one_of("float", "base64"),
@@ -109,6 +116,7 @@ RERANK: Mapping[str, Checker] = {
 
 def chat_payload(body: Mapping[str, Any]) -> dict[str, Any]:
     """A checked /v1/chat/completions body as llama-server takes it."""
+    _refuse_what_is_not_done(body)
     payload = _generation(body, CHAT, "messages")
     apply_tool_choice(payload, body.get("tool_choice"))
     if not payload.get("tools"):
@@ -128,7 +136,8 @@ def completion_payload(body: Mapping[str, Any]) -> dict[str, Any]:
     payload = _generation(body, COMPLETION, "prompt")
     if payload.pop("echo", False):
         raise bad_field("echo", "is not supported.")
-    if payload.pop("best_of", 1) != payload.get("n", 1):
+    wanted = payload.get("n", 1)
+    if payload.pop("best_of", wanted) != wanted:
         raise bad_field("best_of", "is not supported beyond 'n'.")
     if not payload.get("logprobs"):
         payload.pop("logprobs", None)
@@ -183,6 +192,15 @@ def _generation(body: Mapping[str, Any], table: Mapping[str, Checker], required:
             usage = boolean(options["include_usage"], "stream_options.include_usage")
             payload["stream_options"] = {"include_usage": usage}
     return payload
+
+
+def _refuse_what_is_not_done(body: Mapping[str, Any]) -> None:
+    """Fields that ask for another answer than the one that would come: dropping them would deceive the client."""
+    for name, instead in NOT_DONE.items():
+        if body.get(name):
+            raise bad_field(name, instead)
+    if body.get("modalities") not in (None, [], ["text"]):
+        raise bad_field("modalities", "can only be ['text'].")
 
 
 def _max_tokens(body: Mapping[str, Any]) -> int | None:

@@ -112,7 +112,9 @@ def check_content_type(headers: list[tuple[bytes, bytes]]) -> None:
     found = values(headers, b"content-type")
     if len(found) != 1 or found[0].split(b";")[0].strip().lower() != b"application/json":
         raise ApiError(415, "The body must be sent as 'Content-Type: application/json'.", code="unsupported_media_type")
-    if values(headers, b"content-encoding") not in ([], [b"identity"]):
+    if values(headers, b"content-encoding") not in ([], [b"identity"]) or any(
+        value.strip().lower() != b"chunked" for value in values(headers, b"transfer-encoding")
+    ):
         raise ApiError(415, "Compressed bodies are not taken.", code="unsupported_media_type")
 
 

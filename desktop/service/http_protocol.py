@@ -17,6 +17,7 @@ import struct
 from collections.abc import Callable
 from typing import Any, cast
 
+import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
@@ -30,7 +31,8 @@ KEEP_ALIVE_S = 5
 MAX_CONNECTIONS = 256
 LINGER_S = 2.0
 LINGER_BYTES = 256 * 1024 * 1024
-MAX_LINGERING = 64
+MAX_LINGERING = 1024
+HTTP_VERSIONS = ("1.1", "1.0")
 
 
 class Limits:
@@ -112,11 +114,14 @@ class HardenedProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._head_bytes = 0
+        self._barren_bytes = 0  # since the last byte of a body
+        self._ignored_bytes = 0
         self._in_head = False
         self._in_body = False
         self._refused = False
         self._counted = False
-        self._lingering_bytes = -1  # -1: not lingering
+        self._lingering = False
+        self._last_request = False  # what comes after it is not looked at
         self.raw_transport: asyncio.Transport = None  # type: ignore[assignment]  # set when the connection is made
 
     # -- connection --
@@ -137,7 +142,7 @@ class HardenedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._counted:
             self._limits.closed()
-        if self._lingering_bytes >= 0:
+        if self._lingering:
             self._limits.lingering -= 1
         self._disarm()
         self._clear_stall()
@@ -145,21 +150,34 @@ class HardenedProtocol(HttpToolsProtocol):
         self._unset_keepalive_if_required()
 
     def data_received(self, data: bytes) -> None:
-        if self._lingering_bytes >= 0:
-            self._lingering_bytes += len(data)
-            if self._lingering_bytes > LINGER_BYTES:
+        if self._lingering or self._last_request or self._refused:
+            self._ignored_bytes += len(data)
+            if self._ignored_bytes > LINGER_BYTES:
                 self.raw_transport.abort()
             return
-        if self._refused:
-            return
+        self._unset_keepalive_if_required()
         self._head_bytes += len(data)
-        super().data_received(data)
-        if self._in_head and self._head_bytes > MAX_HEADER_BYTES:
-            self._refuse(431, f"The request's headers are larger than {MAX_HEADER_BYTES} bytes.", "headers_too_large")
+        self._barren_bytes += len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._stay_with_http(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("This is not a valid HTTP request.")
+        barren = self._in_body and self._barren_bytes > MAX_HEADER_BYTES
+        if barren or (self._in_head and self._head_bytes > MAX_HEADER_BYTES):
+            self._refuse_head()
 
     # -- request --
 
     def on_message_begin(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            # A second request before the first is answered. Reading has to go on, or a client that leaves would not be
+            # noticed, and what is read has to be kept somewhere; so the connection ends with the first answer instead.
+            self._last_request = True
+            self.cycle.keep_alive = False
+        if self._last_request:
+            return
         super().on_message_begin()
         cast(dict[str, Any], self.scope)["extensions"] = {OUTLET: self._outlet}
         self._outlet.on_pause = None
@@ -168,13 +186,24 @@ class HardenedProtocol(HttpToolsProtocol):
         if self._deadline is None:
             self._arm(self._limits.headers_timeout_s, 408, "The request's headers did not come in time.")
 
+    def on_url(self, url: bytes) -> None:
+        if not self._last_request:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head and not self._last_request:  # trailers after a body must not pass for headers
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        self._in_head = False
-        if self._refused:
+        if self._refused or self._last_request:
             return
+        self._in_head = False
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > MAX_HEADER_BYTES:
-            self._refuse(431, f"The request's headers are larger than {MAX_HEADER_BYTES} bytes.", "headers_too_large")
+            self._refuse_head()
+            return
+        if self.parser.get_http_version() not in HTTP_VERSIONS:
+            self.send_400_response("This port speaks HTTP/1.1.")
             return
         if not self.url.startswith(b"/"):  # absolute-form would carry a second host past the Host check
             self.send_400_response("The request target must begin with a slash.")
@@ -184,20 +213,35 @@ class HardenedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        if not self._refused:
+        self._barren_bytes = 0
+        if not self._refused and not self._last_request:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._refused or self._last_request or self.parser.should_upgrade():
+            return
         self._in_body = False
         self._disarm()
-        if not self._refused:
-            super().on_message_complete()
+        super().on_message_complete()
+
+    def end_of_requests(self) -> None:
+        """Look at nothing that comes after the present request."""
+        self._last_request = True
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, msg, "bad_request")
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """An upgrade nobody serves is no reason for a warning: the request is answered as plain HTTP."""
+    def _stay_with_http(self, rest: bytes) -> None:
+        """Go on after an offer to upgrade, which a server may ignore. Java's HttpClient offers HTTP/2 with each first
+        request; the parser takes everything behind such a head for another protocol, so a new one reads the body."""
+        if self._refused:
+            return
+        self.cycle.keep_alive = False
+        framing = [(name, value) for name, value in self.headers if name in (b"content-length", b"transfer-encoding")]
+        self.parser = httptools.HttpRequestParser(_BodyAlone(self))
+        self.parser.feed_data(b"POST / HTTP/1.1\r\n" + b"".join(b"%b: %b\r\n" % field for field in framing) + b"\r\n")
+        if rest and not self._last_request:
+            self.data_received(rest)
 
     # -- answer --
 
@@ -240,18 +284,21 @@ class HardenedProtocol(HttpToolsProtocol):
         self.raw_transport.write(_refusal(status, message, code))
         self._close()
 
+    def _refuse_head(self) -> None:
+        self._refuse(431, f"The request's headers are larger than {MAX_HEADER_BYTES} bytes.", "headers_too_large")
+
     def _close(self) -> None:
         """Close; but when the client is still sending, go on reading for a moment: closing now would reset the
         connection and the client would never see the answer."""
         self._disarm()
         if self.raw_transport.is_closing():
             return
-        unread = self._refused or self._in_head or self._in_body
+        unread = self._refused or self._in_head or self._in_body or self._last_request
         if not unread or self._limits.lingering >= MAX_LINGERING or not self.raw_transport.can_write_eof():
             self.raw_transport.close()
             return
         self._limits.lingering += 1
-        self._lingering_bytes = 0
+        self._lingering = True
         self.raw_transport.write_eof()
         self.flow.resume_reading()
         self._deadline = self.loop.call_later(LINGER_S, self.raw_transport.abort)
@@ -269,6 +316,18 @@ class HardenedProtocol(HttpToolsProtocol):
         if self._stall is not None:
             self._stall.cancel()
             self._stall = None
+
+
+class _BodyAlone:
+    """What a parser calls that reads the body of a request whose head is known already."""
+
+    def __init__(self, protocol: HardenedProtocol) -> None:
+        self._protocol = protocol
+        self.on_body = protocol.on_body
+
+    def on_message_complete(self) -> None:
+        self._protocol.on_message_complete()
+        self._protocol.end_of_requests()
 
 
 def _refusal(status: int, message: str, code: str) -> bytes:

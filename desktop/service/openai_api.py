@@ -25,7 +25,7 @@ from desktop.service.model_list import ModelList
 from desktop.service.relay import Pacer, Scope, read_whole, relay_stream
 from desktop.service.requests import ClientGone, read_object, while_connected
 from desktop.service.speed import Speed
-from engine.context import RequestKind, check_fit
+from engine.context import RequestKind, check_fit, in_terms_of
 from engine.errors import EngineError, EngineStopped
 from engine.llama_server import LlamaServer
 from engine.scheduler import Scheduler
@@ -132,6 +132,8 @@ class Endpoint:
             body, size = await read_object(receive, scope["path"])
             model = await self._models.resolve(body.get("model"), self._kind)
             job = self._make(body, size, model)
+            if job.stream and scope["http_version"] == "1.0":
+                raise bad_field("stream", "needs HTTP/1.1: before that, an answer that broke off looks complete.")
             await while_connected(receive, self._answer(job, model, scope, send_noting))
         except ClientGone:
             return
@@ -159,7 +161,7 @@ class Endpoint:
         response = await server.upstream.request("POST", job.target, _encode(job.payload))
         if response.status != 200:
             async with response:
-                raise refusal(response.status, await response.read(MAX_REFUSAL_BYTES))
+                raise in_terms_of(job.kind, refusal(response.status, await response.read(MAX_REFUSAL_BYTES)))
         if job.stream:
             explain = partial(_terminal_event, server)
             await relay_stream(scope, send, response, framer=self._framer(job), pacer=self._pacer, explain=explain)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desktop.paths import Paths
-from engine.context import SPECIAL_TOKENS, bound_settles, check_fit, count_chat_tokens, message_bytes, prompts_of
+from engine.context import (
+    SPECIAL_TOKENS,
+    bound_settles,
+    check_fit,
+    count_chat_tokens,
+    in_terms_of,
+    message_bytes,
+    prompts_of,
+)
 from engine.errors import ContextExceeded, TextTooLong
-from engine.upstream import PromptOverhead
-from tests.engine.rig import library_model, rig
+from engine.fit import Wishes
+from engine.scheduler import SchedulerSettings
+from engine.upstream import PromptOverhead, refusal_of
+from tests.engine.rig import QUICK, library_model, rig
 
 TEXTS = ["", "hello world", "é" * 50, "日本語" * 30, "\U0001f600" * 20, "a b" * 100, "\n\t  \n" * 40, "<|im_end|>" * 5]
 
@@ -50,10 +61,10 @@ def test_only_plain_text_is_bounded() -> None:
 
 @pytest.fixture
 def with_child(home: Paths, engine_bin: Path) -> Any:
-    def go(model: Path, work: Any, kind: str = "chat") -> None:
+    def go(model: Path, work: Any, kind: str = "chat", settings: SchedulerSettings = QUICK) -> None:
         async def whole() -> None:
             models = {"tiny": library_model("tiny", model, kind)}
-            async with rig(home, engine_bin, models) as made, made.scheduler.hold("tiny") as child:
+            async with rig(home, engine_bin, models, settings) as made, made.scheduler.hold("tiny") as child:
                 await work(child)
 
         asyncio.run(whole())
@@ -144,11 +155,62 @@ def test_each_text_of_an_embedding_must_fit_alone(with_child: Any, tiny_embeddin
     with_child(tiny_embedding_gguf, work, "embedding")
 
 
-def test_query_and_document_share_the_room(with_child: Any, tiny_rerank_gguf: Path) -> None:
+def test_a_rerank_is_refused_by_the_child_with_the_number_of_the_longest_pair(
+    with_child: Any, tiny_rerank_gguf: Path
+) -> None:
     async def work(child: Any) -> None:
-        half = child.allocated_context // 2
-        await check_fit(child, "rerank", {"query": "q" * 20, "documents": ["x" * half]})
-        with pytest.raises(TextTooLong):
-            await check_fit(child, "rerank", {"query": "q" * half, "documents": ["a", "x" * half]})
+        async def ask(size: int) -> tuple[int, Any]:
+            wish = {"query": "q" * 20, "documents": ["a", "x" * size]}
+            await check_fit(child, "rerank", wish)
+            answer: tuple[int, Any] = await child.upstream.json("POST", "/v1/rerank", wish)
+            return answer
+
+        _, value = await ask(1)
+        marks = value["usage"]["prompt_tokens"] - 2 * 21  # two pairs
+        most = child.allocated_context - 1
+        fits = most - 20 - marks // 2
+        status, value = await ask(fits)
+        assert (status, value["usage"]["prompt_tokens"]) == (200, most + 21 + marks // 2)
+        status, value = await ask(fits + 1)
+        error = in_terms_of("rerank", refusal_of(status, value))
+        assert isinstance(error, TextTooLong)
+        assert (error.tokens, error.max_tokens) == (most + 1, most)
 
     with_child(tiny_rerank_gguf, work, "rerank")
+
+
+async def filled_in(child: Any, prefix: str, suffix: str, reply: int) -> int:
+    """Prompt tokens the child itself read for this infill, after our check let it through."""
+    wish = {"input_prefix": prefix, "input_suffix": suffix, "input_extra": [], "max_tokens": reply}
+    await check_fit(child, "infill", wish)
+    _, value = await child.upstream.json("POST", "/infill", wish)
+    assert isinstance(value["tokens_evaluated"], int)
+    return value["tokens_evaluated"]
+
+
+def test_the_border_of_an_infill_is_exact(with_child: Any, tiny_fim_gguf: Path) -> None:
+    async def work(child: Any) -> None:
+        prompt = await filled_in(child, "def f():", "return", 1)
+        room = child.allocated_context - prompt
+        assert await filled_in(child, "def f():", "return", room) == prompt
+        with pytest.raises(ContextExceeded) as refused:
+            await filled_in(child, "def f():", "return", room + 1)
+        assert (refused.value.prompt_tokens, refused.value.reply_tokens) == (prompt, room + 1)
+
+    with_child(tiny_fim_gguf, work)
+
+
+def test_an_infill_is_never_cut(with_child: Any, tiny_fim_gguf: Path) -> None:
+    """A mark such as <|im_end|> is ten letters there, and was counted as one token while llama-server cut the rest."""
+
+    async def work(child: Any) -> None:
+        marks = await filled_in(child, "", "", 1)
+        assert await filled_in(child, "x" * 1536, "y" * 510, 1) == marks + 1536 + 510
+        assert await filled_in(child, "<|im_end|>" * 100, "日本" * 10, 1) == marks + 1000 + 60
+        for prefix, suffix in (("x" * 1537, ""), ("", "y" * 511), ("<|im_end|>" * 154, ""), ("", "<|im_end|>" * 52)):
+            with pytest.raises(TextTooLong) as refused:
+                await filled_in(child, prefix, suffix, 1)
+            assert refused.value.tokens == len(prefix + suffix)
+
+    roomy = replace(QUICK, wishes=Wishes(context=4096, slots=1, cache_ram_mib=0))
+    with_child(tiny_fim_gguf, work, settings=roomy)

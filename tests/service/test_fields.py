@@ -79,6 +79,10 @@ def test_unknown_fields_are_dropped(name: str) -> None:
         ("temperature", float("inf")),
         ("temperature", "hot"),
         ("temperature", True),
+        ("temperature", 10**400),
+        ("top_p", -(10**400)),
+        ("logit_bias", {"1": 10**400}),
+        ("logit_bias", {"1" * 400: 1}),
         ("top_p", 1.01),
         ("top_p", [1]),
         ("top_k", -2),
@@ -117,6 +121,11 @@ def test_unknown_fields_are_dropped(name: str) -> None:
         ("tool_choice", "sometimes"),
         ("tool_choice", "required"),
         ("tool_choice", {"type": "function", "function": {"name": "look"}}),
+        ("functions", [{"name": "look"}]),
+        ("function_call", {"name": "look"}),
+        ("audio", {"voice": "alloy", "format": "wav"}),
+        ("modalities", ["text", "audio"]),
+        ("web_search_options", {"search_context_size": "low"}),
         ("reasoning_effort", "extreme"),
         ("reasoning_format", "xml"),
         ("chat_template_kwargs", [1]),
@@ -184,6 +193,7 @@ def test_an_image_inside_the_request_is_passed_on() -> None:
         ({"stop": "x"}, {"stop": ["x"]}),
         ({"logit_bias": {"5": -100}}, {"logit_bias": [[5, -100]]}),
         ({"temperature": None, "tools": [], "stop": None}, {}),
+        ({"functions": [], "function_call": None, "modalities": ["text"]}, {}),
         ({"logprobs": True}, {"logprobs": True, "top_logprobs": 1}),
         ({"logprobs": False}, {}),
         ({"response_format": {"type": "text", "x": 1}}, {"response_format": {"type": "text"}}),
@@ -226,6 +236,14 @@ def test_deep_and_huge_schemas_are_refused() -> None:
         deep = {"a": deep}
     assert refused(chat_payload, chat(json_schema=deep)).param == "json_schema"
     assert refused(chat_payload, chat(json_schema={"a": "x" * 300_000})).param == "json_schema"
+
+
+def test_several_texts_need_no_best_of() -> None:
+    assert completion_payload({"prompt": "x", "n": 3}) == {"prompt": "x", "n": 3}
+    assert completion_payload({"prompt": "x", "n": 3, "best_of": 3}) == {"prompt": "x", "n": 3}
+    assert refused(completion_payload, {"prompt": "x", "best_of": 3}).param == "best_of"
+    assert refused(completion_payload, {"prompt": "x", "n": 3, "best_of": 4}).param == "best_of"
+    assert refused(completion_payload, {"prompt": "x", "echo": True}).param == "echo"
 
 
 def test_filling_in_takes_one_prompt() -> None:
