@@ -307,7 +307,7 @@ class LogLines(Wire):
 
 
 class ContextRequest(Wire):
-    """`parent_id`, when it is given, names the message the draft would follow: null for a first one. Absent: the head."""
+    """`parent_id`, when given, names the message the draft would follow, null for a first one. Absent: the head."""
 
     draft: str = Field(default="", max_length=8 * 1024 * 1024)
     parent_id: str | None = None
