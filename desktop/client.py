@@ -303,7 +303,10 @@ class Client:
     def _unreachable(self, error: Exception) -> ServiceUnreachable:
         if not self.socket.exists():
             return ServiceUnreachable("No Jackdaw service is running.")
-        return ServiceUnreachable(f"The Jackdaw service does not answer ({type(error).__name__}).")
+        return ServiceUnreachable(
+            f"The Jackdaw service does not answer ({type(error).__name__}).",
+            hint="Try again in a moment; `jackdaw status` shows whether it runs.",
+        )
 
 
 def ask_event(event: ServerSentEvent) -> AskEvent:
@@ -331,7 +334,8 @@ def error_of(status: int, content: bytes) -> ClientError:
     try:
         body = wire.ErrorBody.model_validate(json.loads(content)["error"])
     except (ValueError, KeyError, TypeError):
-        return ClientError("http_error", f"The service answered with HTTP status {status}.", status=status)
+        message = f"The service answered with HTTP status {status} and no explanation."
+        return ClientError("http_error", message, hint="Its log has the details.", status=status)
     return ClientError(body.kind, body.message, hint=body.hint, details=body.details, status=status)
 
 

@@ -18,14 +18,15 @@ from __future__ import annotations
 
 
 class EngineError(Exception):
-    """A failure the user can act on: the message is a sentence, `hint` the next step."""
+    """A failure the user can act on: the message is a sentence, `hint` the next step, by default the kind's own."""
 
     kind = "engine_error"
+    next_step = "Run `jackdaw doctor`; it shows whether the engine works here."
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.hint = hint
+        self.hint = hint or self.next_step
 
 
 class ChildEnded(EngineError):
@@ -89,6 +90,7 @@ class EngineStopped(ChildEnded):
     """The child ended while a request was running."""
 
     kind = "engine_stopped"
+    next_step = "Ask again; the model is loaded anew if need be."
 
 
 class EngineCrashLoop(EngineError):
@@ -136,6 +138,7 @@ class RequestRefused(EngineError):
     """llama-server refused the request itself: `status` is its HTTP status, `code` its error type."""
 
     kind = "request_refused"
+    next_step = "These are the engine's own words: change the message or the parameters, then ask again."
 
     def __init__(self, message: str, *, status: int, code: str = "", hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -147,3 +150,4 @@ class BadAnswer(EngineError):
     """The child sent bytes that are no HTTP, no event stream, or more than an answer may be."""
 
     kind = "bad_answer"
+    next_step = "Ask again; if it comes back, run `jackdaw doctor`."

@@ -236,14 +236,22 @@ def check_parent(messages: Sequence[MessageRecord], request: AskRequest) -> None
     """A question stands below an answer or at the start; an answer below a question. Raises BadRequest."""
     by_id = {message.id: message for message in messages}
     if request.parent_id is not None and request.parent_id not in by_id:
-        raise BadRequest("message_not_found", f"The chat has no message {request.parent_id!r}.")
+        raise BadRequest(
+            "message_not_found",
+            f"The chat has no message {request.parent_id!r}.",
+            hint="Open the chat again: it has changed meanwhile.",
+        )
     parent_role = by_id[request.parent_id].role if request.parent_id else None
     if request.content is None and parent_role != "user":
-        raise BadRequest("bad_parent", "Only a message of the user can be answered again.")
+        raise BadRequest("bad_parent", "Only a message of the user can be answered again.", hint="Name the question.")
     if request.content is not None and parent_role == "user":
-        raise BadRequest("bad_parent", "A new message stands below an answer, not below another message of the user.")
+        raise BadRequest(
+            "bad_parent",
+            "A new message stands below an answer, not below another message of the user.",
+            hint="Have that message answered first, or edit it.",
+        )
     if request.content is not None and not request.content.strip():
-        raise BadRequest("empty_message", "The message is empty.")
+        raise BadRequest("empty_message", "The message is empty.", hint="Write something first.")
 
 
 def tell_loading(answer: Answer, model: LoadedModel) -> None:

@@ -38,7 +38,8 @@ def bench_options(options: Mapping[str, Any]) -> BenchOptions:
     numbers = {name: value for name, value in options.items() if name != "model"}
     for name, value in numbers.items():
         if name not in BenchOptions.__dataclass_fields__:
-            raise BadRequest("bad_option", f"The bench has no option {name!r}.")
+            known = ", ".join(BenchOptions.__dataclass_fields__)
+            raise BadRequest("bad_option", f"The bench has no option {name!r}.", hint=f"It has: {known}.")
         if type(value) is not int or not 1 <= value <= 100_000:
             raise BadRequest("bad_option", f"{name} must be a whole number from 1 to 100,000.")
     return BenchOptions(**numbers)
@@ -79,7 +80,9 @@ class Bench:
             ending = await _wait(child, context)
         rows = bench_rows(lines)
         if len(rows) < 2:
-            raise NotAvailable("bench_failed", ending.sentence, hint=lines[-1] if lines else "It said nothing.")
+            said = f" Its last words: {lines[-1]}" if lines else ""
+            hint = "Run `jackdaw doctor`; it shows whether the engine works here."
+            raise NotAvailable("bench_failed", f"The measurement failed: {ending.sentence}{said}", hint=hint)
         return bench_result(model.id, self.build.label, self.tuning, rows)
 
 

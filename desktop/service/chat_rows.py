@@ -198,7 +198,8 @@ def change_chat(connection: sqlite3.Connection, chat_id: str, changes: Mapping[s
     assert changes.keys() <= CHANGEABLE
     head_id = changes.get("head_id")
     if head_id is not None and not _has_message(connection, chat_id, head_id):
-        raise BadRequest("message_not_found", f"The chat has no message {head_id!r}.")
+        hint = "Open the chat again: it has changed meanwhile."
+        raise BadRequest("message_not_found", f"The chat has no message {head_id!r}.", hint=hint)
     if "title" in changes:
         _unindex_title(connection, chat_id)
     for column, value in changes.items():

@@ -106,6 +106,13 @@ def body_of(error: BaseException) -> ErrorBody:
             hint="Make room on that disk, then try again.",
         )
     log.error("Unforeseen error", exc_info=error)
+    if isinstance(error, OSError) and error.errno and error.strerror:
+        where = f" ({error.filename})" if error.filename else ""
+        return ErrorBody(
+            kind="os_error",
+            message=f"The system refused: {error.strerror}{where}.",
+            hint="Check the permissions and the disk of the data folder; the service's log has the details.",
+        )
     return ErrorBody(
         kind="internal_error",
         message=f"Jackdaw made a mistake ({type(error).__name__}).",
