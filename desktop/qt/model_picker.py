@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QApplication, QScrollArea, QWidget
 
@@ -68,11 +68,14 @@ class ModelPicker(Overlay):
     def focus_first(self) -> QWidget | None:
         return self.search
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in (Qt.Key.Key_Down, Qt.Key.Key_Up):
-            self._move(1 if event.key() == Qt.Key.Key_Down else -1)
-        else:
-            super().keyPressEvent(event)
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # Seen at the cards: what they leave alone, the scroll area around them takes for scrolling.
+        if isinstance(watched, ModelCard) and isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress:
+            step = {int(Qt.Key.Key_Down): 1, int(Qt.Key.Key_Up): -1}.get(event.key())
+            if step is not None:
+                self._move(step)
+                return True
+        return super().eventFilter(watched, event)
 
     def _take_first(self) -> None:
         if self.cards:
@@ -114,6 +117,7 @@ class ModelPicker(Overlay):
             card = ModelCard(self.theme, model, self._store, self._actions, removable=False)
             card.set_selected(model.id == self._current)
             card.chosen.connect(self._take)
+            card.installEventFilter(self)
             self.cards[model.id] = card
             self._rows.addWidget(card)
             card.show()  # a layout counts what it holds only once that is shown

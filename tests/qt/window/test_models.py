@@ -153,3 +153,21 @@ def test_the_picker_shows_memory_and_takes_a_model_by_keyboard(main_window: Main
 
     assert not main_window.picker.isVisible()
     assert main_window.chat.conversation.model == "tiny-chat"
+
+
+def test_the_picker_takes_the_first_match_on_enter_and_shows_it_whole(main_window: MainWindow, qtbot: QtBot) -> None:
+    picker = main_window.picker
+    main_window.open_picker()
+    qtbot.keyClicks(picker.search, "tiny")
+    card = picker.cards["tiny-chat"]
+    qtbot.waitUntil(lambda: card.isVisible() and not card.visibleRegion().isEmpty())
+
+    assert card.visibleRegion().boundingRect() == card.rect()
+    qtbot.keyClick(picker.search, Qt.Key.Key_Down)
+    assert card.hasFocus()
+    qtbot.keyClick(card, Qt.Key.Key_Up)
+    assert picker.search.hasFocus()
+    qtbot.keyClick(picker.search, Qt.Key.Key_Return)
+
+    assert not picker.isVisible()
+    assert main_window.chat.conversation.model == "tiny-chat"

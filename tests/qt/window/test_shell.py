@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QAbstractButton, QApplication, QComboBox, QLineEdit, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
@@ -262,3 +262,107 @@ def test_a_bug_of_ours_is_told_and_can_be_copied(main_window: MainWindow) -> Non
     assert action is not None
     action.click()
     assert QGuiApplication.clipboard().text() == "Traceback …"
+
+
+def test_a_service_that_was_stopped_is_started_again_only_when_asked_for(
+    home: Paths,
+    engine_bin: Path,
+    open_window: OpenWindow,
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("JACKDAW_ENGINE", os.fspath(engine_bin))
+    home.settings.write_text("version = 1\nport = 0\n")
+    with running(home, environ={"JACKDAW_ENGINE": os.fspath(engine_bin)}) as service:
+        window = open_window(home)
+        service.use(lambda client: client.stop())
+
+        until(qtbot, lambda: window.status_bar.engine.words == "Service stopped")
+        column = window.chat.column
+        assert "was stopped" in column.notice.accessibleName()
+        assert column.notice.isVisible()
+        service.process.wait(30)
+        column.composer.set_text("a draft")
+        column.composer.submit()
+        assert "Start it again" in column.composer._note.text()
+        assert not home.runtime_file.exists()
+
+        column.notice.action_clicked.emit()
+        until(qtbot, lambda: window.status_bar.engine.words == "Engine ready")
+        assert column.composer.text == "a draft"
+        assert not column.composer._note.isVisible()
+        assert not column.notice.isVisible()
+        window._bridge.close(lambda client: client.stop())
+        until(qtbot, lambda: not home.runtime_file.exists())
+
+
+def test_toasts_leave_the_composer_free(main_window: MainWindow) -> None:
+    main_window.resize(1440, 900)
+    for number in range(3):
+        main_window.toasts.show_toast(f"Number {number}. " + "A reason that goes on for more than one line. " * 4)
+    composer = main_window.chat.column.composer
+    place = composer.rect().translated(composer.mapTo(main_window, QPoint(0, 0)))
+
+    for toast in main_window.toasts.toasts:
+        assert not toast.geometry().intersects(place)
+        assert main_window.rect().contains(toast.geometry())
+
+
+def test_a_narrow_status_bar_leaves_items_out_and_cuts_none(main_window: MainWindow, qtbot: QtBot) -> None:
+    bar = main_window.status_bar
+    until(qtbot, lambda: bar.engine.words == "Engine ready")
+    main_window.resize(1440, 900)
+    assert bar.cpu.isVisible() and bar.model.isVisible()
+
+    main_window.theme.set_zoom(160)
+    main_window.resize(960, 600)
+
+    shown = [item for item in bar._items if item.isVisible()]
+    assert bar.engine in shown and bar.local in shown and bar.cpu not in shown
+    qtbot.waitUntil(lambda: all(item.width() >= item.sizeHint().width() for item in shown))
+    main_window.theme.set_zoom(100)
+
+
+def test_in_a_narrow_window_the_inspector_takes_the_place_of_the_list(main_window: MainWindow) -> None:
+    chat = main_window.chat
+    main_window.resize(960, 600)
+    chat.toggle_list()
+    chat.toggle_inspector()
+    assert not chat.list.isVisible() and chat.inspector.isVisible()
+    chat.toggle_list()
+    assert chat.list.isVisible() and not chat.inspector.isVisible()
+
+
+def test_tab_goes_through_the_window_in_reading_order(main_window: MainWindow, qtbot: QtBot) -> None:
+    main_window.resize(1440, 900)
+    rail, chat = main_window.rail, main_window.chat
+    areas = [rail, chat.list, chat.column.header, chat.column.composer, chat.inspector, main_window.status_bar]
+    rail.first_focus().setFocus()
+    seen: list[QWidget] = []
+
+    for _ in range(60):
+        focused = QApplication.focusWidget()
+        assert focused is not None
+        area = next(area for area in areas if area is focused or area.isAncestorOf(focused))
+        if area is rail and len(seen) > 1:
+            break
+        if not seen or seen[-1] is not area:
+            seen.append(area)
+        qtbot.keyClick(focused, Qt.Key.Key_Tab)
+
+    assert seen == areas
+
+
+def test_alt_up_reaches_a_message_and_tab_its_buttons(main_window: MainWindow, qtbot: QtBot) -> None:
+    short_answers(main_window, 3)
+    ask(main_window, qtbot, "Hello")
+    main_window.chat.column.composer.focus()
+
+    main_window.commands.run("message-up")
+
+    frame = QApplication.focusWidget()
+    assert frame is not None and frame.accessibleName() == "You"
+    qtbot.keyClick(frame, Qt.Key.Key_Tab)
+    focused = QApplication.focusWidget()
+    assert focused is not None and frame.isAncestorOf(focused)
+    assert focused.accessibleName() in ("Edit message", "Copy message")
