@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# 256 connections with one to an engine each, and a crowd that is told to come back later; a usual limit is 1,024.
+ENOUGH_FILES = 4096
 EXIT_OK, EXIT_FAILED, EXIT_ALREADY_RUNNING = 0, 1, 3
 # An open window tries to start a service again and again, and holds the lock for the moment that takes.
 REPAIR_LOCK_TIMEOUT_S = 10.0
@@ -40,6 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run the service until it is told to stop; returns the exit code (0, 1, or 3 when one is running already)."""
     secure_umask()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold what was said to a model
+    _allow_files(ENOUGH_FILES)
     wishes = _parser().parse_args(arguments)
     paths = find_paths(wishes.home)
     ready: Ready = lambda: None  # noqa: E731
@@ -61,6 +64,13 @@ def main(arguments: Sequence[str]) -> int:
         return _serve(paths, wishes, lock, ready)
     finally:
         lock.release()
+
+
+def _allow_files(wanted: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _acquire(lock: FolderLock, timeout_s: float) -> None:

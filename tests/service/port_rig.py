@@ -199,10 +199,18 @@ async def open_port(
         await database.close()
 
 
-def misbehaving_engine(folder: Path) -> Path:
-    """An engine folder whose llama-server is stub_llama_server.py."""
+def misbehaving_engine(folder: Path, *, proven_by: Path | None = None) -> Path:
+    """An engine folder whose llama-server is stub_llama_server.py. A service proves its engine before it loads a model;
+    the real engine in `proven_by` passes that proof in the stub's place."""
     program = Path(__file__).with_name("stub_llama_server.py")
-    return stub_engine(folder / "stub", f'exec "{sys.executable}" -I "{program}" "$@"\n')
+    script = f'exec "{sys.executable}" -I "{program}" "$@"\n'
+    if proven_by is None:
+        return stub_engine(folder / "stub", script)
+    made = stub_engine(
+        folder / "stub", f'case "$*" in *proof.sock*) exec "{proven_by}/llama-server" "$@" ;; esac\n' + script
+    )
+    (made / "llama-quantize").symlink_to(proven_by / "llama-quantize")
+    return made
 
 
 async def until(condition: Callable[[], Awaitable[Any]], within_s: float = 10.0) -> Any:
