@@ -135,19 +135,19 @@ class SettingsPanel(Overlay):
         self.panel.content.addLayout(head)
         self.panel.content.addWidget(Line(self.theme))
         inside = QWidget()
-        body = column(inside, margins=(20, 14, 20, 20), gap=14)
+        body = self._body = column(inside, margins=(20, 14, 20, 20), gap=14)
         self._look(body)
         self._engine(body)
         self._access(body)
         make_scroll(self._scroll, inside)
         self._scroll.setMinimumHeight(200)
-        self._scroll.setFixedHeight(self.theme.px(HEIGHT - 60))
         self.panel.content.addWidget(self._scroll)
 
     def place(self) -> None:
         host = self.parentWidget()
         if host is not None:
-            self._scroll.setFixedHeight(max(160, min(self.theme.px(HEIGHT), host.height() - 80) - 60))
+            room = max(160, min(self.theme.px(HEIGHT), host.height() - 80) - 60)
+            self._scroll.setFixedHeight(min(room, self._body.totalHeightForWidth(self.theme.px(WIDTH))))
         super().place()
 
     def _look(self, body: QVBoxLayout) -> None:

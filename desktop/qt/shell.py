@@ -55,6 +55,7 @@ class MainWindow(Pane):
         self.state = load_window_state(paths.window_state)
         self._quitting = False
         self._restored_chat = False
+        self._port_problem = ""
         self.setWindowTitle("Jackdaw")
         self.setMinimumSize(*MINIMUM)
         self.setWindowIcon(window_icon(theme))
@@ -231,6 +232,16 @@ class MainWindow(Pane):
         text = f"port {status.port.number}" if status is not None and status.port.open else "starting"
         self.tray.show_state(text, self.keep_serving)
 
+    def _tell_port_problem(self) -> None:
+        """Said once, as other programs wait in vain; the status bar goes on showing it."""
+        status = self.store.status
+        problem = status.port.problem if status is not None else ""
+        if problem and problem != self._port_problem:
+            self.toasts.show_toast(
+                problem, undo=lambda: self.settings_panel.show_settings(about_keys=True), action="Settings"
+            )
+        self._port_problem = problem
+
     def _waits_for_model(self, model_id: str) -> bool:
         chat = self.chat.conversation
         return not chat.chat_id and chat.model in ("", model_id)
@@ -316,6 +327,7 @@ class MainWindow(Pane):
         self.store.chats_changed.connect(self._chats_came)
         self.store.settings_changed.connect(self._settings_came)
         self.store.status_changed.connect(self._show_tray_state)
+        self.store.status_changed.connect(self._tell_port_problem)
         self.store.raise_asked.connect(self.come_to_front)
         self.tray.open_asked.connect(self.come_to_front)
         self.tray.quit_asked.connect(self.quit)

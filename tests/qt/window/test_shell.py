@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -366,3 +367,21 @@ def test_alt_up_reaches_a_message_and_tab_its_buttons(main_window: MainWindow, q
     focused = QApplication.focusWidget()
     assert focused is not None and frame.isAncestorOf(focused)
     assert focused.accessibleName() in ("Edit message", "Copy message")
+
+
+def test_a_port_that_is_taken_is_told_with_its_holder_and_opens_later(
+    home: Paths, engine_bin: Path, open_window: OpenWindow, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JACKDAW_ENGINE", os.fspath(engine_bin))
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = holder.getsockname()[1]
+        home.settings.write_text(f"version = 1\nport = {port}\n")
+        window = open_window(home)
+        until(qtbot, lambda: window.toasts.toasts)
+        said = window.toasts.toasts[-1].accessibleName()
+        assert f"Port {port}" in said and str(os.getpid()) in said
+        assert window.status_bar.port.words == f"Port {port} is closed"
+
+    until(qtbot, lambda: window.status_bar.port.words == f"Port {port}, 0 clients")
+    window._bridge.close(lambda client: client.stop())
+    until(qtbot, lambda: not home.runtime_file.exists())
