@@ -28,8 +28,23 @@ if TYPE_CHECKING:
 
 STEP_S = 120.0
 SIZE = (1440, 900)
-QUESTIONS = ("Once upon a time there was a little bird", "The bird found a shiny button and")
-TOKENS = 160
+QUESTIONS = (
+    "Once upon a time there was a little bird named Jack. He saw a shiny button.",
+    """Go on with `Jack` and his friends:
+
+| Name | Wants |
+|---|---|
+| Jack | a shiny button |
+| Lily | to play in the park |
+
+```python
+for friend in friends:
+    friend.play(with_=jack)  # all day
+```
+""",
+)
+# One paragraph for each question, the same every time.
+PARAMETERS = {"max_tokens": 160, "temperature": 0.3, "seed": 1, "stop": ["\n"]}
 
 
 def main() -> int:
@@ -82,7 +97,7 @@ class _Session:
         self._save(window, "first-run-light")
         window.import_files([self._model])
         _wait(lambda: any(model.loaded for model in store.models.values()))
-        window.chat.conversation.patch({"parameters": {"max_tokens": TOKENS, "temperature": 0.0}})
+        window.chat.conversation.patch({"parameters": PARAMETERS})
         for question in QUESTIONS:
             before = len(window.chat.conversation.messages)
             window.chat.column.composer.set_text(question)

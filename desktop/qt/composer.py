@@ -157,7 +157,7 @@ class Composer(QWidget):
     def _lay_out(self) -> None:
         px = self._theme.px
         self._note.setVisible(False)
-        inside = column(self._frame, margins=(px(14), px(12), px(10), px(8)), gap=px(8))
+        inside = column(self._frame, margins=(px(12), px(12), px(10), px(8)), gap=px(8))
         inside.addWidget(self._edit_bar)
         inside.addWidget(self._note)
         inside.addWidget(self.edit)

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QFrame, QPlainTextEdit, QSizePolicy
 from desktop.qt.theme import Theme
 
 MAX_CHARS = 4 * 1024 * 1024  # half of what the service takes in bytes
+CARET_ROOM = 2  # so that the caret stands before the first letter and not on it
 PLACEHOLDER = "Ask about your code."
 
 
@@ -33,7 +34,7 @@ class ComposerEdit(QPlainTextEdit):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.document().setDocumentMargin(0)
+        self.document().setDocumentMargin(CARET_ROOM)
         self.document().documentLayout().documentSizeChanged.connect(lambda _size: self._fit())
         theme.changed.connect(self._restyle)
         self._restyle()
@@ -94,7 +95,7 @@ class ComposerEdit(QPlainTextEdit):
     def _wanted_height(self) -> int:
         # The size of a plain text document is counted in lines.
         lines = max(1, round(self.document().size().height()))
-        return min(self._max_height, lines * self.fontMetrics().lineSpacing() + 4)
+        return min(self._max_height, lines * self.fontMetrics().lineSpacing() + 2 * CARET_ROOM)
 
     def _fit(self) -> None:
         height = self._wanted_height()
