@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from desktop.client import AskDelta, AskEnd, AskEvent, Client, ServiceUnreachable
-from desktop.launch import ensure_service
+from desktop.launch import ensure_service, find_service
 from desktop.paths import Paths, find_paths
 from desktop.wire import AskRequest, ChatPatch, NewChat, SamplingParameters
 from tests.service.running import CHECKOUT, RunningService, answer, eventually, running
@@ -131,6 +131,11 @@ def test_the_context_is_counted_exactly_while_the_model_is_loaded(
         sent = await answer(client, chat, "and a draft", first.id)
         assert sent.usage is not None
         assert counted.prompt_tokens == sent.usage.prompt_tokens
+        # As when an earlier message is edited: what stands after its place does not count.
+        again = await client.context(chat, "and a draft", first.id)
+        assert again.prompt_tokens == counted.prompt_tokens
+        assert first.usage is not None
+        assert (await client.context(chat, "hello", None)).prompt_tokens == first.usage.prompt_tokens
 
         await client.unload_model(first.model)
         estimated = await client.context(chat, "and a draft")
@@ -314,6 +319,36 @@ def test_a_service_that_is_missing_is_started_in_the_background_once(
     pid = asyncio.run(run())
     eventually(lambda: not psutil.pid_exists(pid), 15)
     eventually(lambda: not home.control_socket.exists())
+
+
+def test_a_service_asked_for_while_the_last_one_ends_is_a_new_one(
+    home: Paths, engine_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in engine_environ.items():
+        monkeypatch.setenv(name, value)
+    home.settings.write_text("version = 1\nport = 0\n")
+
+    async def stop_hearing(client: Client) -> list[str]:
+        heard, events = [], client.events()
+        with pytest.raises(ServiceUnreachable):
+            async for event in events:
+                if not heard:
+                    await client.stop()
+                heard.append(f"{event.type} {event.data.get('action', '')}")
+        return heard
+
+    async def run() -> None:
+        async with await ensure_service(home) as first:
+            pid = (await first.status()).pid
+            assert (await stop_hearing(first))[-1] == "service stopping"
+            async with await ensure_service(home) as second:
+                assert (await second.status()).pid != pid
+                await second.stop()
+
+    asyncio.run(run())
+    eventually(lambda: not home.control_socket.exists())
+    with pytest.raises(ServiceUnreachable):
+        asyncio.run(find_service(home))
 
 
 def test_a_service_that_cannot_start_says_why(home: Paths, engine_environ: dict[str, str]) -> None:
