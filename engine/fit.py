@@ -23,8 +23,8 @@ LEAST_CONTEXT = 2_048
 TEXT_CONTEXT = 8_192  # embedding and rerank: compute memory grows with the longest input
 UBATCH = 512  # llama-server's default
 # llama-server looks for a client that left only between two batches of a prompt. On processors a batch is therefore
-# kept to what about a second reads; 50 GFLOP/s is what a laptop's core does in Q4_K (a Zen 5 core was seen to do 140).
-FLOPS_PER_PROCESSOR = 50e9
+# kept to what well under a second reads: 32 GFLOP/s is little for a core in Q4_K (one of Zen 5 was seen to do 140).
+FLOPS_PER_PROCESSOR = 32e9
 LEAST_BATCH = 32  # below that each batch reads all weights for too few tokens
 SLOTS = (4, 2, 1)
 SLOT_SHARE = 4  # "small": the KV cache of all slots takes at most 1/4 of what the weights leave free

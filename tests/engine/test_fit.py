@@ -135,13 +135,13 @@ def test_the_shape_comes_from_the_header(tiny_chat_gguf, tiny_embedding_gguf) ->
     ("parameters", "processors", "batch"),
     [
         (1_500_000, 2, None),  # a whole batch of llama.cpp's takes no time
-        (494_000_000, 2, 96),
-        (494_000_000, 16, None),
+        (494_000_000, 2, 64),
+        (494_000_000, 24, None),
         (7_600_000_000, 8, LEAST_BATCH),
         (70_000_000_000, 2, LEAST_BATCH),
     ],
 )
-def test_a_batch_of_a_prompt_takes_about_a_second(parameters: int, processors: int, batch: int | None) -> None:
+def test_a_batch_of_a_prompt_takes_well_under_a_second(parameters: int, processors: int, batch: int | None) -> None:
     assert prompt_batch(replace(SEVEN_B, parameters=parameters), processors) == batch
 
 

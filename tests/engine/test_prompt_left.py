@@ -18,8 +18,8 @@ from tests.engine.rig import QUICK, chat, library_model, rig
 
 pytestmark = pytest.mark.anyio
 
-# Reads a few hundred tokens a second on two cores: its prompt below takes many seconds, one batch of 2048 several.
-SLOW = TinyShape(layers=12, embedding=1024, heads=16, kv_heads=4, feed_forward=8192, context=8192)
+# Reads some hundred tokens a second on two cores: its prompt below takes many seconds, one batch of 2048 several.
+SLOW = TinyShape(layers=6, embedding=1024, heads=16, kv_heads=4, feed_forward=8192, context=8192)
 PROMPT = "x" * 7000  # one byte is one token
 FREE_WITHIN_S = 2.0
 

@@ -148,9 +148,11 @@ HOSTILE: dict[str, str] = {
 @pytest.fixture
 def heartbeat() -> Iterator[Heartbeat]:
     gc.collect()
+    gc.freeze()  # what a thousand tests before this one have left is no window's garbage to walk through
     beats = Heartbeat()
     yield beats
     beats.stop()
+    gc.unfreeze()
 
 
 @pytest.mark.slow
