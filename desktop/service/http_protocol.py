@@ -82,8 +82,10 @@ class Outlet:
         self.on_pause: Callable[[bool], None] | None = None
 
     def write(self, data: bytes) -> None:
-        """Send one chunk. Never waits: honour `on_pause`."""
-        self._protocol.raw_transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        """Send one chunk. Never waits: honour `on_pause`. What comes after the client left is dropped."""
+        transport = self._protocol.raw_transport
+        if not transport.is_closing():  # uvloop raises on a closed one, into whoever reads the engine's socket
+            transport.write(b"%x\r\n%b\r\n" % (len(data), data))
 
     def cut(self) -> None:
         """Send what was written, then close without the end mark: no client can take it for a complete answer."""

@@ -22,6 +22,7 @@ from desktop.service.listeners import LOOPBACK, Listeners
 from desktop.service.port_app import port_app
 from desktop.service.speed import Speed
 from desktop.wire import EngineInfo, Health
+from engine.devices import held_bytes
 from engine.fit import Wishes
 from engine.scheduler import Scheduler, SchedulerSettings
 from models.database import Database
@@ -56,6 +57,18 @@ class Core:
         return Health(status="ok", version="test", port=0, engine=engine)
 
 
+class Memory:
+    """The machine's memory, as far as the scheduler knows: what children hold is gone from it."""
+
+    def __init__(self) -> None:
+        self.bytes = 8 * 1024**3
+        self.scheduler: Scheduler | None = None
+
+    def free(self) -> int:
+        loaded = self.scheduler.snapshot() if self.scheduler is not None else ()
+        return self.bytes - sum(held_bytes(model.pid) for model in loaded if model.pid is not None)
+
+
 @dataclass
 class Port:
     """A port that listens. `key` is a good one; `model` the id of the first model."""
@@ -64,6 +77,7 @@ class Port:
     listeners: Listeners
     key: str
     models: list[str]
+    memory: Memory = field(default_factory=Memory)
 
     @property
     def number(self) -> int:
@@ -171,15 +185,17 @@ async def open_port(
     await keys.load()
     ids = [(await library.import_path(model)).id for model in models]
     _, key = await keys.create("test")
+    memory = Memory()
     scheduler = Scheduler(
         build=find_build(paths.engines, {"JACKDAW_ENGINE": str(engine)}),
         runtime_dir=paths.runtime,
         pidfiles=paths.children,
         resolve=library.get,
         settings=settings,
-        free_memory=lambda: 8 * 1024**3,
+        free_memory=memory.free,
         environ=dict(os.environ),
     )
+    memory.scheduler = scheduler
     core = Core(library, scheduler, keys)
     core.listeners = Listeners(
         port_app=port_app(core),
@@ -192,7 +208,7 @@ async def open_port(
     )
     try:
         await core.listeners.start()
-        yield Port(core, core.listeners, key, ids)
+        yield Port(core, core.listeners, key, ids, memory)
     finally:
         await core.listeners.close(0.5)
         await scheduler.close()

@@ -15,6 +15,8 @@ from desktop.service.api_errors import ApiError
 from desktop.service.fields import (
     CHAT,
     COMPLETION,
+    EMBEDDING,
+    RERANK,
     chat_payload,
     completion_payload,
     embedding_payload,
@@ -24,6 +26,7 @@ from desktop.service.infill import infill_payload
 from tests.service.port_rig import Port, misbehaving_engine, open_port, run
 
 HELLO = [{"role": "user", "content": "hi"}]
+PLAIN: dict[str, Any] = {"messages": HELLO, "prompt": "hi", "input": "hi", "query": "q", "documents": ["a", "b"]}
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 
 # Fields of llama-server that steer other people's slots, adapters, files or debug output.
@@ -264,10 +267,14 @@ def test_documents_are_texts(documents: Any) -> None:
 
 
 @pytest.mark.accept(8)
-@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions"])
-def test_two_thousand_strange_bodies_do_no_harm(home: Paths, tiny_chat_gguf: Path, tmp_path: Path, path: str) -> None:
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/rerank"])
+def test_two_thousand_strange_bodies_do_no_harm(
+    home: Paths, request: pytest.FixtureRequest, tmp_path: Path, path: str
+) -> None:
     """Against an engine that echoes what reached it: no 5xx, no restart, nothing but known fields."""
-    known = {*CHAT, *COMPLETION, "max_tokens", "stream_options", "tool_choice", "model"}
+    known = {*CHAT, *COMPLETION, *EMBEDDING, *RERANK, "max_tokens", "stream_options", "tool_choice", "model"}
+    kind = {"/v1/embeddings": "embedding", "/v1/rerank": "rerank"}.get(path, "chat")
+    gguf: Path = request.getfixturevalue(f"tiny_{kind}_gguf")
 
     async def one(port: Port, body: bytes) -> None:
         answer = await port.post(path, body)
@@ -277,9 +284,10 @@ def test_two_thousand_strange_bodies_do_no_harm(home: Paths, tiny_chat_gguf: Pat
 
     async def work() -> None:
         chance = random.Random(5)
-        async with open_port(home, misbehaving_engine(tmp_path), tiny_chat_gguf) as port:
-            await port.chat("hi")
+        async with open_port(home, misbehaving_engine(tmp_path), gguf) as port:
+            await port.core.scheduler.load(port.model)
             pid = port.core.scheduler.state(port.model).pid
+            assert (await port.post(path, {"model": port.model, **PLAIN})).status == 200
             for _ in range(100):
                 await asyncio.gather(*(one(port, strange_body(chance, port.model)) for _ in range(20)))
             assert port.core.scheduler.state(port.model).pid == pid
@@ -360,22 +368,33 @@ def plausible_body(chance: random.Random, model: str) -> dict[str, Any]:
 
 def strange_body(chance: random.Random, model: str) -> bytes:
     """A request with some fields wrong, some unknown, and now and then no JSON at all."""
-    body: dict[str, Any] = {"model": model, "messages": HELLO, "prompt": "hi"}
-    for name in chance.sample(sorted({*CHAT, *COMPLETION, *DANGEROUS, "max_tokens", "stream_options"}), k=4):
+    body: dict[str, Any] = {"model": model, **PLAIN}
+    names = {*CHAT, *COMPLETION, *EMBEDDING, *RERANK, *DANGEROUS, "max_tokens", "stream_options", "model"}
+    for name in chance.sample(sorted(names), k=4):
         body[name] = strange_value(chance, 0) if name not in DANGEROUS or chance.random() < 0.5 else DANGEROUS[name]
     data = json.dumps(body).encode()
-    if chance.random() < 0.2:
+    if chance.random() < 0.05:
+        data = chance.choice(
+            [b"[" * 200_000, b'{"a":' * 50_000, b'{"seed":' + b"9" * 5000 + b"," + data[1:], b"", b"0"]
+        )
+    elif chance.random() < 0.2:
         at = chance.randrange(len(data))
         data = data[:at] + bytes([chance.randrange(256)]) + data[at + chance.randrange(3) :]
     return data
 
 
 def strange_value(chance: random.Random, depth: int) -> Any:
-    simple = [None, True, False, 0, -1, 1, 2**31, -(2**63), 1e308, 0.5, "", "x", "\ud800", "\x00", "0", float("nan")]
+    simple = [None, True, False, 0, -1, 1, 2**31, -(2**63), 10**400, -(10**4000), 1e308, 0.5, 5e-324, "", "x", "0"]
+    simple += ["\ud800", "\x00", "\U0001f600" * 50, float("nan"), float("-inf")]
     kind = chance.random()
     if kind < 0.6 or depth > 3:
         return chance.choice(simple)
     if kind < 0.8:
         return [strange_value(chance, depth + 1) for _ in range(chance.randrange(4))]
+    if kind < 0.83:
+        value: Any = "x"
+        for _ in range(chance.choice([63, 64, 65, 900])):
+            value = [value] if kind < 0.81 else {"a": value}
+        return value
     names = ("type", "role", "content", "function", "name", "schema", "5", "url")
     return {chance.choice(names): strange_value(chance, depth + 1) for _ in range(chance.randrange(4))}
