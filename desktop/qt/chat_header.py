@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent
 from PySide6.QtWidgets import QLineEdit, QMenu, QSizePolicy, QStackedWidget
 
@@ -98,7 +98,8 @@ class ChatHeader(Pane):
         menu: QMenu = Menu(self.theme, "This chat", self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.menu_asked.emit(menu)
-        menu.popup(self.more.mapToGlobal(self.more.rect().bottomLeft()))
+        corner = self.more.rect().bottomRight() - QPoint(menu.sizeHint().width(), 0)  # it ends where the button ends
+        menu.popup(self.more.mapToGlobal(corner))
 
     def _lay_out(self) -> None:
         holder = Pane(self.theme)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, QObject, Qt
 from PySide6.QtWidgets import QRadioButton, QScrollArea, QVBoxLayout, QWidget
 
 from desktop.qt.bridge import Bridge, Failure
@@ -140,8 +140,15 @@ class SettingsPanel(Overlay):
         self._engine(body)
         self._access(body)
         make_scroll(self._scroll, inside)
+        inside.installEventFilter(self)
         self._scroll.setMinimumHeight(200)
         self.panel.content.addWidget(self._scroll)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # A key more or a problem told changes how high the panel wants to be.
+        if watched is self._scroll.widget() and event.type() == QEvent.Type.LayoutRequest and self.isVisible():
+            self.place()
+        return super().eventFilter(watched, event)
 
     def place(self) -> None:
         host = self.parentWidget()
