@@ -224,7 +224,9 @@ class ChatColumn(Pane):
             self._stack.setCurrentWidget(self.transcript)
             return
         self._stack.setCurrentWidget(self._empty_page)
-        if (chat.chat_id and chat.chat is None) or not self._store.models_known:
+        if not self._store.models_known and self._bridge.link.phase in ("failed", "stopped"):
+            self.empty.show_state("unreachable", "Why, and what can be done, stands above.")
+        elif (chat.chat_id and chat.chat is None) or not self._store.models_known:
             self.empty.show_state("loading", self._waits_for())
         elif not self._store.chat_models():
             self.empty.show_state("no_model")
@@ -255,6 +257,7 @@ class ChatColumn(Pane):
 
     def _link_changed(self, link: Link) -> None:
         self._refresh_blocked()
+        self._show_state()
         if link.phase == "lost":
             again = Failure("lost", "The connection to Jackdaw's service was lost. It is made again by itself.")
             self._notify("warning", again, "Try now")

@@ -87,13 +87,19 @@ class ConversationList(Pane):
         if self._query or self.view.state() == QAbstractItemView.State.EditingState:
             return
         self.model.show(self._store.chats, datetime.now().astimezone())
-        if not self._store.chats_known:
+        if not self._store.chats_known and self._bridge.link.phase in ("failed", "stopped"):
+            self._say("Your chats appear here once the service runs.")
+        elif not self._store.chats_known:
             self._stack.setCurrentIndex(1)
         elif self._store.chats:
             self._stack.setCurrentIndex(0)
         else:
             self._say("No chats yet. Your conversations are kept here, on this computer.")
         self._select_current()
+
+    def _link_changed(self, _link: object) -> None:
+        if not self._store.chats_known:
+            self._show_all()
 
     def _show_found(self, query: str, chats: list[ChatSummary]) -> None:
         if query != self._query:
@@ -217,6 +223,7 @@ class ConversationList(Pane):
 
     def _connect(self) -> None:
         self._store.chats_changed.connect(self._chats_changed)
+        self._bridge.link_changed.connect(self._link_changed)
         self.search.textChanged.connect(self._typed)
         self.search.move_requested.connect(lambda _step: self.view.setFocus(Qt.FocusReason.TabFocusReason))
         self.new_button.clicked.connect(self.new_asked)

@@ -15,12 +15,14 @@ from desktop.qt.surface import column, row
 from desktop.qt.theme import Theme
 
 COMMAND = "jackdaw models import FILE"
-STATES = ("loading", "no_model", "ready")
+PAGES = {"loading": 0, "no_model": 1, "ready": 2, "unreachable": 2}
+BEGIN = "What are you working on?"
+NOT_RUNNING = "Jackdaw's service is not running"
 LONG_MS = 2000  # after this long, waiting is explained and can be given up
 
 
 class EmptyChat(QStackedWidget):
-    """`show_state` with one of STATES. `dropped(paths)` and `choose_asked` are the ways to a first model."""
+    """`show_state` with a name of PAGES. `dropped(paths)` and `choose_asked` are the ways to a first model."""
 
     dropped = Signal(list)
     choose_asked = Signal()
@@ -29,22 +31,20 @@ class EmptyChat(QStackedWidget):
     def __init__(self, theme: Theme) -> None:
         super().__init__()
         self._theme = theme
+        self.state = "loading"
         self.waiting = Label(theme, "", "ui", "text2", wrap=True)
         self.give_up = Button(theme, "Cancel", small=True)
         self._long = QTimer(self, singleShot=True, interval=LONG_MS)
         self._long.timeout.connect(self._explain)
         self.addWidget(self._loading())
         self.addWidget(self._first_run())
-        self.headline = Label(theme, "What are you working on?", "heading")
+        self.headline = Label(theme, BEGIN, "heading")
         self.note = Label(theme, "", "ui", "text2", wrap=True)
         self.addWidget(self._ready())
 
-    @property
-    def state(self) -> str:
-        return STATES[self.currentIndex()]
-
     def show_state(self, state: str, note: str = "") -> None:
-        """`note` says which model will answer, or what is waited for; that is shown after two seconds."""
+        """`note` says which model will answer, what is to be done, or what is waited for (after two seconds)."""
+        self.headline.setText(NOT_RUNNING if state == "unreachable" else BEGIN)
         (self.waiting if state == "loading" else self.note).setText(note)
         if state != "loading":
             self._long.stop()
@@ -53,7 +53,8 @@ class EmptyChat(QStackedWidget):
         if state != self.state:
             self.waiting.hide()
             self.give_up.hide()
-        self.setCurrentIndex(STATES.index(state))
+        self.state = state
+        self.setCurrentIndex(PAGES[state])
 
     def _explain(self) -> None:
         self.waiting.show()
