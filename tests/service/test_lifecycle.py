@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import shutil
@@ -91,6 +92,7 @@ def test_a_killed_service_loses_at_most_a_second_and_starts_clean(
     assert not list(home.runtime.glob("llama-*"))
 
 
+@pytest.mark.accept(37)
 def test_a_killed_engine_fails_the_answer_and_the_next_one_works(
     home: Paths, engine_environ: dict[str, str], endless_chat_gguf: Path
 ) -> None:
@@ -201,7 +203,9 @@ def test_a_second_service_ends_at_once_and_touches_nothing(home: Paths, engine_e
 
 
 @pytest.mark.accept(26)
-def test_of_five_services_at_once_exactly_one_wins(home: Paths, engine_environ: dict[str, str]) -> None:
+def test_of_five_services_at_once_exactly_one_wins(
+    home: Paths, engine_environ: dict[str, str], tiny_chat_gguf: Path
+) -> None:
     services = [RunningService(home, environ=engine_environ) for _ in range(5)]
     try:
         eventually(lambda: sum(service.process.poll() is None for service in services) == 1, 60)
@@ -209,9 +213,14 @@ def test_of_five_services_at_once_exactly_one_wins(home: Paths, engine_environ: 
         assert sorted(service.process.returncode for service in services if service is not winner) == [3, 3, 3, 3]
         winner.wait_until_listening()
         assert winner.use(lambda client: client.status()).pid == winner.process.pid
+        kept = winner.use(lambda client: client.import_model(tiny_chat_gguf)).id
     finally:
         for service in services:
             service.close()
+    with running(home, environ=engine_environ) as again:
+        assert [model.id for model in again.use(lambda client: client.models())] == [kept]
+    with contextlib.closing(sqlite3.connect(home.database)) as check:
+        assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def open_to_others(folder: Path) -> list[str]:

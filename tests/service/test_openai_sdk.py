@@ -34,6 +34,7 @@ TOOLS: list[Any] = [
     }
     for name in ("weather", "traffic")
 ]
+CALL = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Oslo"}'}}
 # What each request says of its own, and nothing depends on chance.
 REQUESTS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -43,9 +44,27 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "logit_bias": {"logit_bias": {"101": -100, "65": 5}},
     "logprobs": {"logprobs": True, "top_logprobs": 3},
     "json_schema": {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": SCHEMA}}},
+    "strict": {
+        "response_format": {"type": "json_schema", "json_schema": {"name": "a", "strict": True, "schema": SCHEMA}}
+    },
     "json_object": {"response_format": {"type": "json_object"}, "max_tokens": 8},
     "tools": {"tools": TOOLS},
     "tool_choice": {"tools": TOOLS, "tool_choice": "required"},
+    "no tool": {"tools": TOOLS, "tool_choice": "none"},
+    "several calls": {"tools": TOOLS, "tool_choice": "auto", "parallel_tool_calls": True},
+    "calls that were made": {
+        "tools": TOOLS,
+        "messages": [
+            *HELLO,
+            {"role": "assistant", "content": None, "tool_calls": [CALL], "refusal": None},
+            {"role": "tool", "tool_call_id": "c1", "content": "sunny"},
+        ],
+    },
+    "developer": {"messages": [{"role": "developer", "content": "Be brief."}, *HELLO]},
+    "parts": {
+        "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello "}, {"type": "text", "text": "you"}]}]
+    },
+    "new name": {"max_completion_tokens": 7},
     "reasoning": {"reasoning_effort": "low"},
     "extra": {"extra_body": {"top_k": 5, "min_p": 0.1, "repeat_penalty": 1.1, "reasoning_format": "none"}},
 }
