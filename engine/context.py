@@ -40,8 +40,8 @@ async def check_fit(server: Served, kind: RequestKind, payload: Mapping[str, Any
     """Raise ContextExceeded, or TextTooLong for embeddings and infill, when the payload does not fit.
 
     `payload` is what will be sent to llama-server. Without max_tokens the prompt must leave room for one token. Reranks
-    are left to llama-server: it refuses a pair that does not fit with its own numbers, and how the model's template puts
-    query and document together is known to nobody else.
+    are left to llama-server: it refuses a pair that does not fit with its own numbers, and how the model's template
+    puts query and document together is known to nobody else.
     """
     if kind == "chat":
         await _check_chat(server, payload)
