@@ -10,10 +10,9 @@
  *
  *     taken by others = busy time of those processors in /proc/stat - CPU time of this process
  *
- * A look costs about 20 microseconds and happens at most every LOOK_NS. Between looks each region tells by itself: a team
- * that had its processors used them nearly all the time (0.87 and more was seen), one that had to share used half. Giving
- * way is quick and taking back is slow, because one thread too few costs a fraction and one too many costs most of the speed.
- * Linux only: elsewhere it is not built.
+ * A look costs about 20 microseconds and happens at most every LOOK_NS. Giving way is quick and taking back is slow,
+ * because one thread too few costs a fraction and one too many costs most of the speed. Linux only: elsewhere it is not
+ * built.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -31,8 +30,6 @@
 #define SMOOTH_S 0.12          /* time constant of the moving average over looks */
 #define GIVE_WAY 0.40          /* a processor counts as taken from this share of it on ... */
 #define TAKE_BACK 0.22         /* ... and as free again below this one: the gap keeps the team from flapping */
-#define SHARED 0.78            /* a team that used less than this of its processors had to share one */
-#define SHORT_NS 500000LL      /* regions shorter than this say nothing: starting the team is a part of them */
 #define HOLD_NS 250000000LL    /* after giving way, nothing is taken back for this long */
 
 typedef void (*parallel_fn)(void (*)(void *), void *, unsigned, unsigned);
@@ -132,22 +129,6 @@ static unsigned team_size(unsigned wanted) {
     return (unsigned) free_processors < wanted ? (unsigned) free_processors : wanted;
 }
 
-/* A team that had to share a processor is made smaller at the very next region. */
-static void learn(unsigned team, long long wall_ns, long long cpu_ns, long long now) {
-    if (team < 2 || wall_ns < SHORT_NS || (double) cpu_ns >= SHARED * (double) wall_ns * team) {
-        return;
-    }
-    cpu_set_t mask;
-    if (sched_getaffinity(0, sizeof mask, &mask) == 0) {
-        int taken = CPU_COUNT(&mask) - (int) team + 1;
-        unsigned before = atomic_load_explicit(&processors_taken, memory_order_relaxed);
-        if (taken > (int) before) {
-            atomic_store_explicit(&processors_taken, (unsigned) taken, memory_order_relaxed);
-        }
-        atomic_store_explicit(&hold_until_ns, now + HOLD_NS, memory_order_relaxed);
-    }
-}
-
 /* The entry point that gcc emits for `#pragma omp parallel`; `threads` 0 means the runtime's default. */
 void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned flags) {
     parallel_fn real = atomic_load_explicit(&real_parallel, memory_order_acquire);
@@ -159,10 +140,5 @@ void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned 
         }
         atomic_store_explicit(&real_parallel, real, memory_order_release);
     }
-    unsigned team = team_size(threads);
-    long long wall = now_ns(CLOCK_MONOTONIC);
-    long long cpu = now_ns(CLOCK_PROCESS_CPUTIME_ID);
-    real(body, data, team, flags);
-    long long end = now_ns(CLOCK_MONOTONIC);
-    learn(team, end - wall, now_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu, end);
+    real(body, data, team_size(threads), flags);
 }
