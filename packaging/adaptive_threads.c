@@ -31,6 +31,7 @@
 #define GIVE_WAY 0.40          /* a processor counts as taken from this share of it on ... */
 #define TAKE_BACK 0.22         /* ... and as free again below this one: the gap keeps the team from flapping */
 #define HOLD_NS 250000000LL    /* after giving way, nothing is taken back for this long */
+#define PAUSE_NS 250000000LL   /* after such a pause of ours, what others did in it says nothing about now */
 
 typedef void (*parallel_fn)(void (*)(void *), void *, unsigned, unsigned);
 
@@ -39,11 +40,13 @@ static atomic_flag looking = ATOMIC_FLAG_INIT;
 static atomic_uint processors_taken;   /* whole processors that others use, after smoothing and hysteresis */
 static atomic_llong last_look_ns;
 static atomic_llong hold_until_ns;
+static atomic_llong last_end_ns;       /* of the region before this one */
 
 /* Touched only by the thread that holds `looking`. */
 static int stat_file = -1;
 static long long last_wall_ns, last_own_ns;
-static double last_busy_s, taken_average;
+static double last_busy_s;
+static double taken_average = -1;      /* negative: nothing is known yet */
 
 static long long now_ns(clockid_t clock) {
     struct timespec t;
@@ -94,9 +97,12 @@ static void look(const cpu_set_t *mask) {
     long long own = now_ns(CLOCK_PROCESS_CPUTIME_ID);
     double busy = busy_seconds(mask);
     double seconds = (double) (wall - last_wall_ns) / 1e9;
-    if (busy >= 0 && last_wall_ns > 0 && seconds > 0) {
+    if (wall - atomic_load_explicit(&last_end_ns, memory_order_relaxed) > PAUSE_NS) {
+        taken_average = -1;
+        atomic_store_explicit(&processors_taken, 0, memory_order_relaxed);
+    } else if (busy >= 0 && last_wall_ns > 0 && seconds > 0) {
         double taken = (busy - last_busy_s - (double) (own - last_own_ns) / 1e9) / seconds;
-        double weight = seconds / (seconds + SMOOTH_S);
+        double weight = taken_average < 0 ? 1 : seconds / (seconds + SMOOTH_S);
         taken_average += weight * ((taken > 0 ? taken : 0) - taken_average);
         unsigned before = atomic_load_explicit(&processors_taken, memory_order_relaxed);
         int may_take_back = wall >= atomic_load_explicit(&hold_until_ns, memory_order_relaxed);
@@ -141,4 +147,5 @@ void GOMP_parallel(void (*body)(void *), void *data, unsigned threads, unsigned 
         atomic_store_explicit(&real_parallel, real, memory_order_release);
     }
     real(body, data, team_size(threads), flags);
+    atomic_store_explicit(&last_end_ns, now_ns(CLOCK_MONOTONIC), memory_order_relaxed);
 }
