@@ -45,8 +45,7 @@ static atomic_llong last_end_ns;       /* of the region before this one */
 /* Touched only by the thread that holds `looking`. */
 static int stat_file = -1;
 static long long last_wall_ns, last_own_ns;
-static double last_busy_s;
-static double taken_average = -1;      /* negative: nothing is known yet */
+static double last_busy_s, taken_average;
 
 static long long now_ns(clockid_t clock) {
     struct timespec t;
@@ -97,12 +96,10 @@ static void look(const cpu_set_t *mask) {
     long long own = now_ns(CLOCK_PROCESS_CPUTIME_ID);
     double busy = busy_seconds(mask);
     double seconds = (double) (wall - last_wall_ns) / 1e9;
-    if (wall - atomic_load_explicit(&last_end_ns, memory_order_relaxed) > PAUSE_NS) {
-        taken_average = -1;
-        atomic_store_explicit(&processors_taken, 0, memory_order_relaxed);
-    } else if (busy >= 0 && last_wall_ns > 0 && seconds > 0) {
+    int paused = wall - atomic_load_explicit(&last_end_ns, memory_order_relaxed) > PAUSE_NS;
+    if (!paused && busy >= 0 && last_wall_ns > 0 && seconds > 0) {
         double taken = (busy - last_busy_s - (double) (own - last_own_ns) / 1e9) / seconds;
-        double weight = taken_average < 0 ? 1 : seconds / (seconds + SMOOTH_S);
+        double weight = seconds / (seconds + SMOOTH_S);
         taken_average += weight * ((taken > 0 ? taken : 0) - taken_average);
         unsigned before = atomic_load_explicit(&processors_taken, memory_order_relaxed);
         int may_take_back = wall >= atomic_load_explicit(&hold_until_ns, memory_order_relaxed);
