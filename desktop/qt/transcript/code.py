@@ -16,7 +16,7 @@ from PySide6.QtGui import (
     QTextLayout,
     QTextOption,
 )
-from PySide6.QtWidgets import QFrame, QPlainTextEdit, QTextEdit, QWidget
+from PySide6.QtWidgets import QFrame, QPlainTextEdit, QWidget
 
 from desktop.qt.components import paint
 from desktop.qt.components.button import Button
@@ -24,6 +24,7 @@ from desktop.qt.tokens import RADIUS_CARD
 from desktop.qt.transcript.highlight import Lines
 from desktop.qt.transcript.piece_widget import FoundRange, Kit, PieceWidget
 from desktop.qt.transcript.pieces import Code, Piece, Plain, utf16_length
+from desktop.qt.transcript.ranges import ShownRanges
 
 SHOWN_LINES = 2_000
 SHOWN_CHARS = 64 * 1024
@@ -69,10 +70,9 @@ class CodeBlock(PieceWidget):
         super().__init__(kit, parent)
         self._text = ""
         self._all = False
-        self._selected = (0, 0)
-        self._found: tuple[FoundRange, ...] = ()
         self._coloured = ""
         self.edit = _CodeEdit(self)
+        self._ranges = ShownRanges(kit.theme, self.edit)
         self.wrap_button = Button(kit.theme, "Wrap", "ghost", icon="wrap-text", small=True, parent=self)
         self.wrap_button.setCheckable(True)
         self.copy_button = Button(kit.theme, "Copy", "ghost", icon="copy", small=True, parent=self)
@@ -154,7 +154,7 @@ class CodeBlock(PieceWidget):
     def release(self) -> None:
         self.kit.highlighter.withdraw(self._colour)
         self._all = False
-        self._selected, self._found = (0, 0), ()
+        self._ranges.forget()
         self.edit.setExtraSelections([])
         self.wrap_button.setChecked(False)
         self.copy_button.set_text("Copy")
@@ -163,7 +163,7 @@ class CodeBlock(PieceWidget):
         self._dress()
         self._coloured = ""
         self._ask_colours()
-        self._show_ranges()
+        self._ranges.show()
 
     # Colours
 
@@ -240,29 +240,10 @@ class CodeBlock(PieceWidget):
         return self.edit.cursorRect(cursor).translated(self.edit.pos())
 
     def select(self, start: int, end: int) -> None:
-        if self._selected != (start, end):
-            self._selected = (start, end)
-            self._show_ranges()
+        self._ranges.select(start, end)
 
     def mark(self, ranges: Sequence[FoundRange]) -> None:
-        if self._found != tuple(ranges):
-            self._found = tuple(ranges)
-            self._show_ranges()
-
-    def _show_ranges(self) -> None:
-        made = [(r.start, r.end, "selection" if r.current else "warning_subtle") for r in self._found]
-        if self._selected[0] < self._selected[1]:
-            made.append((*self._selected, "selection"))
-        last = self.edit.document().characterCount() - 1
-        extras = []
-        for start, end, token in made:
-            extra: Any = QTextEdit.ExtraSelection()
-            extra.cursor = QTextCursor(self.edit.document())
-            extra.cursor.setPosition(min(start, last))
-            extra.cursor.setPosition(min(end, last), QTextCursor.MoveMode.KeepAnchor)
-            extra.format.setBackground(self.kit.theme.color(token))
-            extras.append(extra)
-        self.edit.setExtraSelections(extras)
+        self._ranges.mark(ranges)
 
     def scroll_sideways(self, by: int) -> bool:
         """Scroll the code by pixels; False when it cannot go further."""

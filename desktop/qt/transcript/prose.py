@@ -25,6 +25,7 @@ from desktop.qt.transcript.formats import INDENT
 from desktop.qt.transcript.math import FormulaKey
 from desktop.qt.transcript.piece_widget import FoundRange, Kit, PieceWidget
 from desktop.qt.transcript.pieces import Mark, Para, Piece, Prose, Span, utf16_length
+from desktop.qt.transcript.ranges import ShownRanges
 
 BLEED = 4
 CHIP_PAD = 4
@@ -80,11 +81,10 @@ class ProseBlock(PieceWidget):
         self._paras: tuple[Para, ...] = ()
         self._chips: list[_Chip] = []
         self._citations: dict[int, int] = {}
-        self._selected = (0, 0)
-        self._found: tuple[FoundRange, ...] = ()
         self._waiting: set[str] = set()
         self._look = ("reading", "text")
         self.browser = ProseBrowser(self)
+        self._ranges = ShownRanges(kit.theme, self.browser)
         self.browser.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.browser.anchorClicked.connect(self._anchor_activated)
         kit.maths.ready.connect(self._formula_ready)
@@ -215,7 +215,7 @@ class ProseBlock(PieceWidget):
         paras, self._paras, self._chips = self._paras, (), []
         if paras:
             self._show(paras)
-            self._show_ranges()
+            self._ranges.show()
 
     def retheme(self) -> None:
         self._rebuild()
@@ -264,30 +264,10 @@ class ProseBlock(PieceWidget):
     # Selection and search
 
     def select(self, start: int, end: int) -> None:
-        if self._selected != (start, end):
-            self._selected = (start, end)
-            self._show_ranges()
+        self._ranges.select(start, end)
 
     def mark(self, ranges: Sequence[FoundRange]) -> None:
-        if self._found != tuple(ranges):
-            self._found = tuple(ranges)
-            self._show_ranges()
-
-    def _show_ranges(self) -> None:
-        color = self.kit.theme.color
-        made = [(r.start, r.end, "selection" if r.current else "warning_subtle") for r in self._found]
-        if self._selected[0] < self._selected[1]:
-            made.append((*self._selected, "selection"))
-        last = self.browser.document().characterCount() - 1
-        extras = []
-        for start, end, token in made:
-            extra: Any = QTextEdit.ExtraSelection()
-            extra.cursor = QTextCursor(self.browser.document())
-            extra.cursor.setPosition(min(start, last))
-            extra.cursor.setPosition(min(end, last), QTextCursor.MoveMode.KeepAnchor)
-            extra.format.setBackground(color(token))
-            extras.append(extra)
-        self.browser.setExtraSelections(extras)
+        self._ranges.mark(ranges)
 
     def release(self) -> None:
         self.select(0, 0)
