@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 LoadState = Literal["unloaded", "queued", "loading", "ready", "stopping", "failed"]
-JobState = Literal["pending", "running", "done", "failed", "cancelled"]
+JobState = Literal["pending", "running", "paused", "interrupted", "done", "failed", "cancelled"]
 MessageState = Literal["complete", "streaming", "interrupted", "stopped", "failed"]
 
 
@@ -86,7 +86,13 @@ class Model(Wire):
     kind: Literal["chat", "embedding", "rerank"] = "chat"
     has_chat_template: bool = False
     supports_infill: bool = False
-    source: str = "import"
+    source: str = "import"  # "import", "hub", "made", "ollama", "lm-studio", "huggingface", "llama.cpp", "folder"
+    repo: str = ""  # on the Hub, when it came from there
+    source_model: str = ""  # id of the model it was quantized from
+    has_projector: bool = False
+    tokens_per_s: float | None = None  # measured here, or predicted
+    speed_source: Literal["measured", "corrected", "predicted", ""] = ""
+    kl_divergence: float | None = None  # measured against source_model
     licence: str = ""
     added_at: float = 0.0
     slots: int | None = None
@@ -102,6 +108,8 @@ class RemovedModel(Wire):
     id: str
     path: str
     file_deleted: bool
+    freed_bytes: int = 0
+    shared_with: list[str] = Field(default_factory=list)  # other names of the same bytes; they still hold the room
 
 
 class Status(Wire):
@@ -167,6 +175,8 @@ class JobRequest(Wire):
 
 
 class Job(Wire):
+    """`paused` waits for a person or for room, `interrupted` was cut short by an end of the service: both resume."""
+
     id: str
     kind: str
     state: JobState
@@ -178,6 +188,13 @@ class Job(Wire):
     hint: str = ""
     result: dict[str, Any] | None = None
     created_at: float = 0.0
+    title: str = ""  # for people: "Qwen3-8B Q4_K_M from Qwen/Qwen3-8B-GGUF"
+    rate: float | None = None  # units per second lately
+    seconds_left: float | None = None
+    can_pause: bool = False
+    can_resume: bool = False
+    subject: str = ""  # what it is about: a repo or a model's id; cards find their job by it
+    details: dict[str, Any] = Field(default_factory=dict)  # numbers of an error, e.g. needed_bytes
 
 
 class Event(Wire):
