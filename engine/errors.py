@@ -10,6 +10,7 @@ EngineError
 ├── EngineUnproven    the build did not pass its proof
 ├── ContextExceeded   prompt_tokens + reply_tokens > allocated_context
 ├── TextTooLong       a text for embedding is longer than the model takes
+├── BadOption         a model option out of its limits, or one that names what is not there; option
 ├── RequestRefused    llama-server refused the request; status and param say how
 └── BadAnswer         llama-server answered with something that is no answer
 """
@@ -132,6 +133,17 @@ class TextTooLong(EngineError):
         super().__init__(message, hint=hint)
         self.tokens = tokens
         self.max_tokens = max_tokens
+
+
+class BadOption(EngineError):
+    """An option of a model that cannot be kept or used; `option` is its name."""
+
+    kind = "bad_option"
+    next_step = "Choose another value, or leave the choice to Jackdaw."
+
+    def __init__(self, message: str, *, option: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.option = option
 
 
 class RequestRefused(EngineError):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Kind = Literal["chat", "embedding", "rerank"]
+# What llama-server takes as --cache-type-k and --cache-type-v (kv_cache_types in llama.cpp common/arg.cpp).
+CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 LoadState = Literal["unloaded", "queued", "loading", "ready", "stopping", "failed"]
 
 

@@ -64,6 +64,7 @@ class NotAvailable(ServiceError):
 # By kind, so that a subclass without an entry falls back to its root's status below.
 STATUS_OF_KIND = {
     "bad_setting": 400,
+    "bad_option": 400,
     "bad_gguf": 422,
     "model_not_found": 404,
     "model_exists": 409,
