@@ -16,9 +16,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 VERSION = 1
 DEFAULT_PORT = 5225
+LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
 
 
 class SettingsError(Exception):
@@ -40,6 +42,7 @@ def _setting(
     lowest: int | None = None,
     highest: int | None = None,
     choices: tuple[str, ...] = (),
+    problem: Callable[[str], str] | None = None,
 ) -> Any:
     return field(
         default=default,
@@ -49,8 +52,45 @@ def _setting(
             "lowest": lowest,
             "highest": highest,
             "choices": choices,
+            "problem": problem,
         },
     )
+
+
+def endpoint_problem(value: str) -> str:
+    """Why this is no address of a Hub; "" when it is. A token goes there, so plain http is for this machine alone."""
+    scheme, host, rest = _address(value)
+    if rest:
+        return "must be an address without user, query or fragment, such as https://huggingface.co."
+    if scheme == "https" and host:
+        return ""
+    if scheme == "http" and host in LOOPBACK_HOSTS:
+        return ""
+    return "must begin with https://; plain http is for 127.0.0.1 alone."
+
+
+def proxy_problem(value: str) -> str:
+    """Why this is no proxy; "" when it is one, or none at all."""
+    scheme, host, rest = _address(value)
+    if not value or (scheme in ("http", "https") and host and not rest):
+        return ""
+    return "must be an address without a user's name, such as http://proxy.example:3128."
+
+
+def folders_problem(value: str) -> str:
+    """Why this is no list of folders; "" when it is."""
+    relative = [folder for folder in value.split(os.pathsep) if folder and not os.path.isabs(folder)]  # noqa: PTH117
+    return f"must hold whole paths; {relative[0]!r} is none." if relative else ""
+
+
+def _address(value: str) -> tuple[str, str, bool]:
+    """Scheme, host, and whether there is anything in it beside those, a port and a path."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        return "", "", True
+    return parts.scheme, parts.hostname or "", bool(parts.username or parts.password or parts.query or parts.fragment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +114,23 @@ class Settings:
     theme: str = _setting("system", "Look of the window.", choices=("system", "light", "dark"))
     keep_serving: bool = _setting(False, "Keep the service running when the window is closed.")
     default_model: str = _setting("", "Model of a new chat; empty for the last one used.")
+    hub_endpoint: str = _setting(
+        "https://huggingface.co", "The Hugging Face Hub, or a mirror of it.", problem=endpoint_problem
+    )
+    proxy: str = _setting("", "Proxy for everything from the network; empty for none.", problem=proxy_problem)
+    air_gapped: bool = _setting(False, "Never use the network: everything that would is refused at once.")
+    model_folders: str = _setting(
+        "",
+        f"Folders with models of yours to look through as well, separated by {os.pathsep!r}.",
+        problem=folders_problem,
+    )
+    download_parts: int = _setting(4, "Connections one download uses at the same time.", lowest=1, highest=16)
+    disk_floor_gib: int = _setting(
+        1,
+        "Gigabytes downloads and conversions leave free, or 1 % of the disk if that is more; 0 for none.",
+        lowest=0,
+        highest=10_000,
+    )
 
 
 FIELDS: Mapping[str, dataclasses.Field[Any]] = {item.name: item for item in dataclasses.fields(Settings)}
@@ -123,6 +180,8 @@ def check(name: str, value: object) -> None:
         raise SettingsError(f"The setting {name!r} must be one of {', '.join(rules.metadata['choices'])}.")
     if isinstance(value, str) and (len(value) > 1000 or not value.isprintable()):
         raise SettingsError(f"The setting {name!r} must be one line of at most 1,000 characters.")
+    if rules.metadata["problem"] and (problem := rules.metadata["problem"](value)):
+        raise SettingsError(f"The setting {name!r} {problem}")
 
 
 def read(path: Path) -> Settings:
