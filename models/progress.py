@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 from models.errors import Cancelled
 
@@ -25,15 +26,22 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
+StopReason = Literal["cancel", "pause", "end"]
 
 
 class Cancel:
-    """A request to stop, set from any thread and checked between small pieces of work."""
+    """A request to stop, set from any thread and checked between small pieces of work.
+
+    `reason` tells work that can go on later what to leave behind: everything it has after "pause" and "end" (of the
+    service), nothing after "cancel". The last one that was set counts.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self.reason: StopReason = "cancel"
 
-    def set(self) -> None:
+    def set(self, reason: StopReason = "cancel") -> None:
+        self.reason = reason
         self._event.set()
 
     @property
