@@ -21,6 +21,8 @@ from toolchain import install
 SUITABLE = ((3, 11), (3, 12), (3, 13))
 ENVIRONMENT_BYTES = {"run": 900 * 2**20, "dev": 1300 * 2**20}
 PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input")
+TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+TORCH_BYTES = 1200 * 2**20
 MEND_ROOM = "python3 -m pip cache purge"
 
 _ASK = "import json, sys; print(json.dumps(list(sys.version_info[:2])))"
@@ -95,6 +97,22 @@ class Environment:
         console.note(f"{total} packages, each checked against its hash")
         command = [str(self.python), *PIP, "install", "--progress-bar", "off", "--require-hashes", "-r"]
         self._pip([*command, str(requirements)], "the packages", on_line)
+
+    def install_torch(self, requirements: Path) -> bool:
+        """Torch in its small CPU build, from the sources pip is set to, else from PyTorch's own index.
+
+        Returns False when neither has a build for this Python whose hash is listed: only conversion needs it.
+        """
+        command = [str(self.python), *PIP, "install", "--quiet", "--no-deps", "--only-binary", ":all:"]
+        command += ["--require-hashes", "-r", str(requirements)]
+        for source in ([], ["--extra-index-url", TORCH_INDEX]):
+            require_room(self.root, TORCH_BYTES, "installing torch", MEND_ROOM)
+            answer = _run([*command, *source])
+            if answer.returncode == 0:
+                return True
+            if "no space left" in answer.stdout.lower():
+                raise explain_pip(answer.stdout, "torch")
+        return False
 
     def install_project(self) -> None:
         """Jackdaw itself, editable.

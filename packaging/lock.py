@@ -26,6 +26,10 @@ def write_lock(root: Path) -> None:
         common += ["--custom-compile-command", "python3 packaging/bootstrap.py lock"]
         common += ["pyproject.toml", "--group", "pyproject.toml:build"]
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("PIP_", "UV_"))}
+        without_torch = Path(folder) / "overrides.txt"
+        # It is locked apart (requirements-torch.txt): PyPI's builds for Linux bring gigabytes of CUDA along.
+        without_torch.write_text("torch==2.13.0 ; python_version < '3'\n", encoding="utf-8")
+        common += ["--override", str(without_torch), "--group", "pyproject.toml:torch"]
         run = "packaging/requirements.txt"
         subprocess.check_call([*common, "--output-file", run], cwd=str(root), env=environ)
         dev = ["--group", "pyproject.toml:dev", "--group", "pyproject.toml:bindings", "--constraint", run]

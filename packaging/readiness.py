@@ -50,6 +50,7 @@ def ready_key(root: Path, kind: str) -> str:
     digest = hashlib.sha256(str(root).encode())
     packaging = root / "packaging"
     files = [root / "pyproject.toml", root / "models" / "llamacpp.py", requirements(root, kind)]
+    files.append(packaging / "requirements-torch.txt")
     files += sorted(path for path in packaging.iterdir() if path.suffix in (".py", ".c"))
     for path in files:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")

@@ -27,6 +27,7 @@ def set_up(root: Path, kind: str, force_engine: bool = False) -> Ready:
     environment.create(console, find_python(os.environ))
     console.step("packages", f"reading {requirements(root, kind).name}")
     environment.install(requirements(root, kind), console, kind)
+    install_torch(environment, root / "packaging" / "requirements-torch.txt", console, kind)
     environment.install_project()
     engine = prove_own(root, environment.python, own) if own else build(root, environment.python, force_engine)
     console = Console(STEPS, done=STEPS - 1)
@@ -36,6 +37,17 @@ def set_up(root: Path, kind: str, force_engine: bool = False) -> Ready:
     write_ready(root, ready)
     console.step("ready", f"Jackdaw is set up in {environment.folder}")
     return ready
+
+
+def install_torch(environment: Environment, listed: Path, console: Console, kind: str) -> None:
+    """What conversion needs. Jackdaw runs without it, so that only the tests insist. Raises SetupError for them."""
+    console.note("torch, for converting checkpoints")
+    if environment.install_torch(listed):
+        return
+    why = f"No build of torch for this Python is listed in {listed.name}, or it could not be downloaded"
+    if kind == "dev":
+        raise SetupError(f"{why}; the tests need it.", "Use Python 3.11, go online, and run the same command again.")
+    console.note(f"{why}: checkpoints cannot be converted until it is there. All else works.")
 
 
 def build(root: Path, python: Path, force: bool) -> str:

@@ -66,3 +66,11 @@ def test_everything_the_project_asks_for_is_locked() -> None:
 
     wanted = {re.split(r"[<>=; \[]", one)[0].lower().replace("_", "-") for one in asked}
     assert wanted <= packages
+
+
+def test_torch_is_locked_apart_so_that_no_gigabytes_of_cuda_come_along() -> None:
+    listed = (PACKAGING / "requirements-torch.txt").read_text(encoding="utf-8")
+
+    assert re.search(r"^torch==2\.13\.0\+cpu ; sys_platform == 'linux'", listed, flags=re.MULTILINE)
+    assert len(re.findall(r"--hash=sha256:[0-9a-f]{64}\b", listed)) >= 7
+    assert not [package for name in FILES for package in locked(name) if re.match("torch$|nvidia|triton", package)]
