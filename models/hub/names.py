@@ -160,7 +160,7 @@ def _is_invisible(char: str) -> bool:
 
 
 def _refuse_reserved(part: str, name: str) -> None:
-    if _RESERVED.fullmatch(part.split(".")[0].rstrip(" ")):
+    if _RESERVED.fullmatch(part.split(".", maxsplit=1)[0].rstrip(" ")):
         raise _unsafe(name, "it names a device on Windows")
 
 
