@@ -19,7 +19,7 @@ from pip_errors import explain_pip
 from toolchain import install
 
 SUITABLE = ((3, 11), (3, 12), (3, 13))
-ENVIRONMENT_BYTES = {"run": 900 * 2**20, "dev": 1300 * 2**20}
+ENVIRONMENT_BYTES = {"run": 1900 * 2**20, "dev": 2400 * 2**20}
 PIP = ("-m", "pip", "--disable-pip-version-check", "--no-input")
 TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 TORCH_BYTES = 1200 * 2**20

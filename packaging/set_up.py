@@ -26,8 +26,9 @@ def set_up(root: Path, kind: str, force_engine: bool = False) -> Ready:
     console.step("python", "looking for Python 3.11 to 3.13")
     environment.create(console, find_python(os.environ))
     console.step("packages", f"reading {requirements(root, kind).name}")
-    environment.install(requirements(root, kind), console, kind)
+    # first, so that pip finds there what others ask for
     install_torch(environment, root / "packaging" / "requirements-torch.txt", console, kind)
+    environment.install(requirements(root, kind), console, kind)
     environment.install_project()
     engine = prove_own(root, environment.python, own) if own else build(root, environment.python, force_engine)
     console = Console(STEPS, done=STEPS - 1)
