@@ -6,53 +6,44 @@ A file comes in only after its header passed our own check; it is deleted only w
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import difflib
+import hashlib
 import os
-import re
-import sqlite3
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from models.database import Database, Migration
-from models.errors import BadGguf, ModelExists, ModelNotFound, ModelsError
-from models.gguf import GgufHeader, Kind
+from models.database import Database
+from models.errors import BadGguf, ModelNotFound
+from models.gguf import GgufHeader
+from models.library_rows import (
+    LIBRARY_MIGRATION,
+    LIBRARY_MIGRATIONS,
+    LIBRARY_ORIGIN_MIGRATION,
+    LibraryModel,
+    Origin,
+    model_id_of,
+    select_all,
+    take_in,
+)
 from models.progress import Cancel, Report
+from models.projectors import check_projector, find_projector, is_projector
+from models.removal import Removed, remove_files
 from models.split_gguf import model_stem, part_paths, read_model
 
-LIBRARY_MIGRATION = Migration(
-    1,
-    "library",
-    """
-    CREATE TABLE models (
-        number INTEGER PRIMARY KEY,
-        id TEXT NOT NULL UNIQUE,
-        path TEXT NOT NULL UNIQUE,
-        format TEXT NOT NULL,
-        arch TEXT NOT NULL,
-        name TEXT NOT NULL,
-        params INTEGER NOT NULL,
-        quant TEXT NOT NULL,
-        bytes INTEGER NOT NULL,
-        context_length INTEGER NOT NULL,
-        kind TEXT NOT NULL CHECK (kind IN ('chat', 'embedding', 'rerank')),
-        has_chat_template INTEGER NOT NULL,
-        supports_infill INTEGER NOT NULL,
-        source TEXT NOT NULL,
-        licence TEXT NOT NULL,
-        added_at REAL NOT NULL,
-        suspect TEXT NOT NULL DEFAULT '',
-        parts INTEGER NOT NULL DEFAULT 1,
-        modified_ns INTEGER NOT NULL
-    ) STRICT;
-    """,
-)
+__all__ = [
+    "LIBRARY_MIGRATION",
+    "LIBRARY_MIGRATIONS",
+    "LIBRARY_ORIGIN_MIGRATION",
+    "Library",
+    "LibraryModel",
+    "Origin",
+    "Removed",
+    "model_id_of",
+]
 
-MAX_ID_CHARACTERS = 96
 # What general.type says about files that are not a model of their own.
 NOT_A_MODEL = {
     "adapter": ("a LoRA adapter", "Import the model it was made for."),
@@ -62,40 +53,7 @@ NOT_A_MODEL = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LibraryModel:
-    """One model. `path` is absolute; of a split one it is the first part. `suspect` says why loading it may crash."""
-
-    id: str
-    path: Path
-    format: str
-    arch: str
-    name: str
-    params: int
-    quant: str
-    bytes: int  # of all its files
-    context_length: int  # tokens it was trained for, 0 when the file does not say
-    kind: Kind
-    has_chat_template: bool
-    supports_infill: bool
-    source: str
-    licence: str
-    added_at: float  # seconds since 1970
-    suspect: str = ""
-    parts: int = 1  # files it is split into
-
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """A model that left the library; `file_deleted` tells whether its files went too."""
-
-    id: str
-    path: Path
-    file_deleted: bool
-
-
 Models = list[LibraryModel]  # inside Library the name `list` is the method's
-COLUMNS = tuple(column.name for column in dataclasses.fields(LibraryModel))
 
 
 class Library:
@@ -107,7 +65,7 @@ class Library:
 
     async def list(self) -> Models:
         """All models in the order they came."""
-        return await self._database.read(_select_all)
+        return await self._database.read(select_all)
 
     async def get(self, model_id: str) -> LibraryModel:
         """One model. Raises ModelNotFound; its hint names models with similar ids."""
@@ -117,32 +75,55 @@ class Library:
                 return model
         raise _not_found(model_id, [model.id for model in models])
 
-    async def import_path(self, path: Path, report: Report | None = None, cancel: Cancel | None = None) -> LibraryModel:
+    async def import_path(
+        self, path: Path, report: Report | None = None, cancel: Cancel | None = None, origin: Origin | None = None
+    ) -> LibraryModel:
         """Check a GGUF file and take it in where it lies. Of a split model any part may be named.
 
-        Raises BadGguf with the reason when no engine may see it, ModelExists when it is here already. A file that
-        was replaced since it was imported is checked anew and keeps its id.
+        Raises BadGguf with the reason when no engine may see it, ModelExists when it is here already: this file, or one
+        of the same sha256 where both are known. A file that was replaced since it was imported is checked anew and
+        keeps its id; so does a model whose old file is gone and whose content is known to be the same.
         """
-        found = await asyncio.to_thread(_examine, path, report, cancel)
+        found = await asyncio.to_thread(_examine, path, origin or Origin(), report, cancel)
         model = dataclasses.replace(found.model, added_at=self._clock())
-        return await self._database.write(lambda connection: _take_in(connection, model, found.modified_ns))
+        return await self._database.write(lambda connection: take_in(connection, model, found.modified_ns))
 
-    async def remove(self, model_id: str, delete_below: Path) -> Removed:
+    async def remove(self, model_id: str, delete_below: Path, known: Iterable[Path] = ()) -> Removed:
         """Take a model out. Its files are deleted when they lie below `delete_below`, our own models folder.
 
-        Raises ModelNotFound, and ModelsError when the files could not be deleted; then the model stays.
+        `known` are files of other stores; those that share the model's bytes are named in the answer. Raises
+        ModelNotFound, and ModelsError when the files could not be deleted; then the model stays.
         """
-        model = await self.get(model_id)
-        deleted = await asyncio.to_thread(_delete_files, model, delete_below)
+        model, models = await self.get(model_id), await self.list()
+        paths = [*known, *(other.path for other in models if other.id != model.id)]
+        removed = await asyncio.to_thread(remove_files, model, models, delete_below, paths)
         await self._database.write(lambda connection: connection.execute("DELETE FROM models WHERE id = ?", [model.id]))
-        return Removed(model.id, model.path, deleted)
+        return removed
+
+    async def note_hash(self, model_id: str, sha256: str) -> None:
+        """Remember the sha256 of the model's (first) file, once somebody computed it. Raises ModelNotFound."""
+        await self._update(model_id, "sha256", sha256)
+
+    async def note_projector(self, model_id: str) -> LibraryModel:
+        """Look again for the picture part beside the model: it may have come later. Raises ModelNotFound, BadGguf."""
+        model = await self.get(model_id)
+        projector = await asyncio.to_thread(lambda: find_projector(model.path, read_model(model.path)))
+        if projector is not None:
+            await self._update(model_id, "projector", str(projector))
+        return await self.get(model_id)
+
+    async def accept_template(self, model_id: str) -> None:
+        """Take the changed chat template as known. Raises ModelNotFound."""
+        await self._update(model_id, "template_changed", 0)
 
     async def mark_suspect(self, model_id: str, reason: str) -> None:
         """Note why loading this file may crash the engine; "" takes that back. Raises ModelNotFound."""
+        await self._update(model_id, "suspect", reason)
+
+    async def _update(self, model_id: str, column: str, value: str | int) -> None:
         model = await self.get(model_id)
-        await self._database.write(
-            lambda connection: connection.execute("UPDATE models SET suspect = ? WHERE id = ?", [reason, model.id])
-        )
+        statement = f"UPDATE models SET {column} = ? WHERE id = ?"  # noqa: S608 - our names
+        await self._database.write(lambda connection: connection.execute(statement, [value, model.id]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +132,7 @@ class _Found:
     modified_ns: int
 
 
-def _examine(path: Path, report: Report | None, cancel: Cancel | None) -> _Found:
+def _examine(path: Path, origin: Origin, report: Report | None, cancel: Cancel | None) -> _Found:
     """Read the file's header and make the row of it; its id may still clash."""
     # Links stay: in the Hugging Face cache the link has the name, and its target has none.
     path = Path(os.path.abspath(path))  # noqa: PTH100
@@ -162,14 +143,14 @@ def _examine(path: Path, report: Report | None, cancel: Cancel | None) -> _Found
     header = read_model(path, report, cancel)
     _refuse_what_is_no_model(path, header)
     first = part_paths(path)[0] if header.split_count > 1 else path
-    stem = model_stem(first)
+    stem, template = model_stem(first), header.chat_template
     return _Found(
         LibraryModel(
-            id=model_id_of(stem),
+            id=model_id_of(origin.label or stem),
             path=first,
             format="gguf",
             arch=header.architecture,
-            name=header.name or stem,
+            name=header.name or origin.label or stem,
             params=header.parameter_count,
             quant=header.quant,
             bytes=header.file_bytes,
@@ -177,82 +158,29 @@ def _examine(path: Path, report: Report | None, cancel: Cancel | None) -> _Found
             kind=header.kind,
             has_chat_template=header.chat_template is not None,
             supports_infill=header.supports_infill,
-            source="import",
-            licence=header.licence,
+            source=origin.source,
+            licence=header.licence or origin.licence,
             added_at=0.0,
             parts=header.split_count,
+            repo=origin.repo,
+            commit=origin.commit,
+            sha256=origin.sha256,
+            projector=check_projector(origin.projector) if origin.projector else find_projector(first, header),
+            source_model=origin.source_model,
+            template_sha256=hashlib.sha256(template.encode(errors="surrogatepass")).hexdigest() if template else "",
         ),
         first.stat().st_mtime_ns,
     )
 
 
 def _refuse_what_is_no_model(path: Path, header: GgufHeader) -> None:
-    if header.file_kind in NOT_A_MODEL or header.architecture == "clip":
+    if header.file_kind in NOT_A_MODEL or is_projector(header):
         what, hint = NOT_A_MODEL.get(header.file_kind, NOT_A_MODEL["mmproj"])
         raise BadGguf(f"{path.name} is {what}, not a model.", hint=hint)
     if not header.architecture:
         raise BadGguf(f"{path.name} does not say which architecture its model has.", hint="Get the model again.")
     if not header.tensors:
         raise BadGguf(f"{path.name} holds a vocabulary and no weights.", hint="Get the file with the weights.")
-
-
-def model_id_of(stem: str) -> str:
-    """An id made of a file's name: lower case, only a-z 0-9 . _ and -; "@" is for collections and never in one."""
-    plain = re.sub(r"[^a-z0-9._-]+", "-", stem.lower())[:MAX_ID_CHARACTERS].strip("-._")
-    return plain or "model"
-
-
-def _take_in(connection: sqlite3.Connection, model: LibraryModel, modified_ns: int) -> LibraryModel:
-    """Insert the row, or refresh the one whose file was replaced. Runs in the write transaction, so ids cannot race."""
-    same = next((known for known in _select_all(connection) if _same_file(known.path, model.path)), None)
-    if same is not None:
-        if (same.bytes, _modified_ns(connection, same.id)) == (model.bytes, modified_ns):
-            raise ModelExists(
-                f"{model.path.name} is in the library already, as {same.id}.", model_id=same.id, hint="Choose it there."
-            )
-        connection.execute("DELETE FROM models WHERE id = ?", [same.id])
-        model = dataclasses.replace(model, id=same.id, added_at=same.added_at)
-    else:
-        taken = {row[0] for row in connection.execute("SELECT id FROM models")}
-        model = dataclasses.replace(model, id=_free_id(model.id, taken))
-    values: dict[str, Any] = {column: getattr(model, column) for column in COLUMNS}
-    values |= {"path": str(model.path), "modified_ns": modified_ns}
-    names, marks = ", ".join(values), ", ".join("?" * len(values))
-    connection.execute(f"INSERT INTO models ({names}) VALUES ({marks})", list(values.values()))  # noqa: S608 - our names
-    return model
-
-
-def _free_id(wanted: str, taken: Iterable[str]) -> str:
-    number, free, known = 1, wanted, set(taken)
-    while free in known:
-        number += 1
-        free = f"{wanted}-{number}"
-    return free
-
-
-def _same_file(one: Path, other: Path) -> bool:
-    """Whether both are one file, also by another link or name."""
-    if one == other:
-        return True
-    with contextlib.suppress(OSError):
-        return one.samefile(other)
-    return False
-
-
-def _modified_ns(connection: sqlite3.Connection, model_id: str) -> int:
-    return int(connection.execute("SELECT modified_ns FROM models WHERE id = ?", [model_id]).fetchone()[0])
-
-
-def _select_all(connection: sqlite3.Connection) -> list[LibraryModel]:
-    rows = connection.execute(f"SELECT {', '.join(COLUMNS)} FROM models ORDER BY number")  # noqa: S608 - our names
-    return [_model(dict(zip(COLUMNS, row, strict=True))) for row in rows]
-
-
-def _model(row: dict[str, Any]) -> LibraryModel:
-    row["path"] = Path(row["path"])
-    for flag in ("has_chat_template", "supports_infill"):
-        row[flag] = bool(row[flag])
-    return LibraryModel(**row)
 
 
 def _not_found(model_id: str, ids: list[str]) -> ModelNotFound:
@@ -264,23 +192,3 @@ def _not_found(model_id: str, ids: list[str]) -> ModelNotFound:
     else:
         hint = "`jackdaw models list` shows all." if ids else "Import one: jackdaw models import FILE."
     return ModelNotFound(f"There is no model {model_id!r} in the library.", hint=hint)
-
-
-def _delete_files(model: LibraryModel, root: Path) -> bool:
-    """Delete the model's files if their folder, links resolved, is below `root`; folders that became empty go too."""
-    folder, root = model.path.parent.resolve(), root.resolve()
-    if not folder.is_relative_to(root):
-        return False
-    try:
-        # A whole model may be named like a part; what looks like its siblings is not ours to delete.
-        for part in part_paths(model.path) if model.parts > 1 else (model.path,):
-            (folder / part.name).unlink(missing_ok=True)
-    except OSError as error:
-        raise ModelsError(
-            f"{error.filename} cannot be deleted: {error.strerror}.", hint="Check who owns the file and its folder."
-        ) from error
-    with contextlib.suppress(OSError):  # not empty: somebody else's files are in it
-        while folder != root:
-            folder.rmdir()
-            folder = folder.parent
-    return True

@@ -39,11 +39,11 @@ from engine.scheduler import Scheduler
 from models.child import reap_orphans
 from models.database import Database
 from models.errors import ModelsError
-from models.library import LIBRARY_MIGRATION, Library, LibraryModel
+from models.library import LIBRARY_MIGRATIONS, Library, LibraryModel
 
 log = logging.getLogger(__name__)
 
-MIGRATIONS = (LIBRARY_MIGRATION, CHATS_MIGRATION, KEYS_MIGRATION)
+MIGRATIONS = (*LIBRARY_MIGRATIONS, CHATS_MIGRATION, KEYS_MIGRATION)
 STATUS_EVERY_S = 1.0
 SAVE_KEYS_EVERY_S = 60.0
 ANSWER_GRACE_S = 5.0

@@ -15,7 +15,7 @@ import pytest
 from models.database import Database
 from models.errors import BadGguf, Cancelled, ModelExists, ModelNotFound, ModelsError
 from models.gguf import read_header
-from models.library import LIBRARY_MIGRATION, Library, LibraryModel, model_id_of
+from models.library import LIBRARY_MIGRATIONS, Library, LibraryModel, model_id_of
 from models.progress import Cancel, Progress
 from models.split_gguf import read_model
 from models.tiny_model import write_tiny_model
@@ -42,7 +42,7 @@ def getting(model_id: str) -> Callable[[Library], Coroutine[Any, Any, LibraryMod
 def use(tmp_path: Path) -> Use:
     def run(function: Callable[[Library], Coroutine[Any, Any, T]]) -> T:
         async def inside() -> T:
-            database = await Database.open(tmp_path / "jackdaw.db", [LIBRARY_MIGRATION])
+            database = await Database.open(tmp_path / "jackdaw.db", LIBRARY_MIGRATIONS)
             try:
                 return await function(Library(database, clock=lambda: 1234.5))
             finally:

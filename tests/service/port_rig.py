@@ -26,7 +26,7 @@ from engine.devices import held_bytes
 from engine.fit import Wishes
 from engine.scheduler import Scheduler, SchedulerSettings
 from models.database import Database
-from models.library import LIBRARY_MIGRATION, Library
+from models.library import LIBRARY_MIGRATIONS, Library
 from models.llamacpp import find_build
 from tests.engine.rig import stub_engine
 
@@ -180,7 +180,7 @@ async def open_port(
     number: int = 0,
 ) -> AsyncIterator[Port]:
     """A port over the llama-server in `engine`, with these files in its library; everything is closed at the end."""
-    database = await Database.open(paths.database, [LIBRARY_MIGRATION, KEYS_MIGRATION])
+    database = await Database.open(paths.database, [*LIBRARY_MIGRATIONS, KEYS_MIGRATION])
     library, keys = Library(database), Keys(database)
     await keys.load()
     ids = [(await library.import_path(model)).id for model in models]
