@@ -20,9 +20,10 @@ from pathlib import Path
 from models import child_exec
 from models.child_environment import clean_environment
 from models.errors import BinaryMissing
+from models.jail.rules import Jail
 from models.orphans import mark_process, reap_orphans, signal_group, write_pidfile
 
-__all__ = ["Child", "ChildSpec", "Ending", "clean_environment", "reap_orphans", "spawn"]
+__all__ = ["Child", "ChildSpec", "Ending", "Jail", "clean_environment", "reap_orphans", "spawn"]
 
 LINE_LIMIT = 4096  # characters kept of one line of output
 _READ_BYTES = 65536
@@ -37,7 +38,7 @@ class ChildSpec:
     `on_line` gets every line of standard output and error, without its end, at most LINE_LIMIT characters, on the loop.
     `pidfiles` is the folder for the pidfile. `leftovers` are files removed when the child has ended.
     `hold_stdin` keeps a pipe open as standard input, so that a child that watches it notices our end; `farewell` is
-    written to that pipe when the child is asked to stop.
+    written to that pipe when the child is asked to stop. `jail` locks it in as far as this system can.
     """
 
     argv: tuple[str, ...]
@@ -52,6 +53,7 @@ class ChildSpec:
     nice: int = 0
     hold_stdin: bool = False
     farewell: bytes = b""
+    jail: Jail | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,8 +186,9 @@ def _check_program(program: str) -> None:
 def _prefix(spec: ChildSpec) -> tuple[str, ...]:
     if sys.platform == "win32":
         return ()
-    limits = (spec.data_limit_bytes or 0, spec.file_limit_bytes or 0, spec.nice)
-    return (sys.executable, "-I", "-S", child_exec.__file__, str(os.getpid()), *(str(number) for number in limits))
+    words = spec.jail.words() if spec.jail is not None else ()
+    limits = (spec.data_limit_bytes or 0, spec.file_limit_bytes or 0, spec.nice, len(words))
+    return (sys.executable, "-I", "-S", child_exec.__file__, str(os.getpid()), *map(str, limits), *words)
 
 
 def _note(spec: ChildSpec, pid: int) -> Path | None:

@@ -1,8 +1,10 @@
 """The last step before a child program: sets limits on itself, then becomes that program.
 
-Run as a script with `python -I -S child_exec.py PARENT_PID DATA_BYTES FILE_BYTES NICE PROGRAM [ARGUMENT …]`; 0 means no
-limit. This is a process of its own and not a `preexec_fn`, because Python code between fork and exec can deadlock in a
-process with threads (Python's subprocess documentation, and a DeprecationWarning from 3.12 on).
+Run as a script with `python -I -S child_exec.py PARENT_PID DATA_BYTES FILE_BYTES NICE WORDS [WORD …] PROGRAM
+[ARGUMENT …]`; 0 means no limit, and WORDS is how many words of a jail follow (models/jail/rules.py). This is a process
+of its own and not a `preexec_fn`, because Python code between fork and exec can deadlock in a process with threads
+(Python's subprocess documentation, and a DeprecationWarning from 3.12 on).
+With `--probe` alone it locks itself in and prints which layers hold, one per line.
 Exit code 126: the limits could not be set; 127: the program could not be started; 125: the parent had died already.
 """
 
@@ -49,9 +51,27 @@ def limit(data_bytes: int, file_bytes: int) -> None:
             resource.setrlimit(which, (wanted, wanted))
 
 
+def jail(words: list[str]) -> list[str]:
+    """Lock this process in and return the layers that hold; only Linux has any."""
+    # Run with -I, a script's own package is not importable by itself.
+    sys.path.append(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # noqa: PTH100, PTH120
+    from models.jail.lock import lock_in
+
+    return lock_in(words)
+
+
+def probe() -> None:
+    """Tell which layers of a jail hold here."""
+    bind_to_parent(os.getppid())
+    sys.stdout.write("\n".join(jail([])))
+
+
 def main(arguments: list[str]) -> None:
-    parent_pid, data_bytes, file_bytes, nice = (int(text) for text in arguments[:4])
-    command = arguments[4:]
+    if arguments == ["--probe"]:
+        probe()
+        return
+    parent_pid, data_bytes, file_bytes, nice, count = (int(text) for text in arguments[:5])
+    words, command = arguments[5 : 5 + count], arguments[5 + count :]
     try:
         os.setsid()
         os.umask(0o077)  # its sockets and files are the owner's alone
@@ -60,6 +80,8 @@ def main(arguments: list[str]) -> None:
         limit(data_bytes, file_bytes)
         if nice:
             os.nice(nice)
+        if words and sys.platform == "linux":
+            jail(words)
     except (OSError, ValueError) as error:
         sys.stderr.write(f"The limits of the child process could not be set: {error}\n")
         sys.exit(EXIT_LIMITS)
