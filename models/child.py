@@ -36,6 +36,7 @@ class ChildSpec:
     """What to start. `argv[0]` is an absolute path; limits are in bytes, None means none; `name` is for messages.
 
     `on_line` gets every line of standard output and error, without its end, at most LINE_LIMIT characters, on the loop.
+    `line_ends` are the bytes a line ends with: some tools count up in one long line, each number closed by a comma.
     `pidfiles` is the folder for the pidfile. `leftovers` are files removed when the child has ended.
     `hold_stdin` keeps a pipe open as standard input, so that a child that watches it notices our end; `farewell` is
     written to that pipe when the child is asked to stop. `jail` locks it in as far as this system can.
@@ -46,6 +47,7 @@ class ChildSpec:
     cwd: Path
     environment: Mapping[str, str]
     on_line: Callable[[str], None] | None = None
+    line_ends: bytes = b"\n"
     pidfiles: Path | None = None
     leftovers: tuple[Path, ...] = ()
     data_limit_bytes: int | None = None
@@ -142,9 +144,9 @@ class Child:
 
     async def _read(self) -> None:
         assert self._process.stdout is not None
-        rest = b""
+        rest, ends = b"", re.compile(b"[" + re.escape(self.spec.line_ends) + b"]")
         while block := await self._process.stdout.read(_READ_BYTES):
-            *lines, rest = (rest + block).split(b"\n")
+            *lines, rest = ends.split(rest + block)
             for line in lines:
                 self._hand_out(line)
             if len(rest) > _READ_BYTES:  # a line without end must not fill our memory
