@@ -1,27 +1,46 @@
-"""What fits where: how much memory a model needs when loaded, and the plan that uses what is free well. Pure.
+"""What fits where: the plan that uses the memory that is free well, and the facade over the other fit_*.py. Pure.
 
 The estimate is meant to be a little too high: a refusal that names numbers is better than a machine that swaps.
-Source of the formulas: llama.cpp src/llama-kv-cache*.cpp (cache size), src/llama-context.cpp (rounding to 256 tokens).
+Source of the formulas: see fit_memory.py and fit_shape.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from engine.types import Kind, LoadPlan
+from engine.fit_memory import (
+    CONTEXT_STEP,
+    MIB,
+    TYPE_BYTES,
+    UBATCH,
+    Load,
+    checkpoints,
+    compute_bytes,
+    kv_bytes,
+    main_memory_need,
+)
+from engine.fit_shape import Shape, shape_of
+from engine.types import LoadPlan
 
-if TYPE_CHECKING:
-    from models.gguf import GgufHeader
+__all__ = [
+    "MIB",
+    "TYPE_BYTES",
+    "UBATCH",
+    "Shape",
+    "Wishes",
+    "comfortable_context",
+    "compute_bytes",
+    "kv_bytes",
+    "load_of",
+    "plan_for",
+    "prompt_batch",
+    "shape_of",
+]
 
-MIB = 1024 * 1024
-CONTEXT_STEP = 256  # llama.cpp rounds the context of a slot up to this
 DEFAULT_CONTEXT = 32_768  # the largest we take unasked: more is rarely used and always paid for
 COMFORTABLE_CONTEXT = 8_192  # worth unloading an idle model for
 LEAST_CONTEXT = 2_048
 TEXT_CONTEXT = 8_192  # embedding and rerank: compute memory grows with the longest input
-UBATCH = 512  # llama-server's default
 # llama-server looks for a client that left only between two batches of a prompt. On processors a batch is therefore
 # kept to what well under a second reads: 32 GFLOP/s is little for a core in Q4_K (one of Zen 5 was seen to do 140).
 FLOPS_PER_PROCESSOR = 32e9
@@ -29,63 +48,15 @@ LEAST_BATCH = 32  # below that each batch reads all weights for too few tokens
 SLOTS = (4, 2, 1)
 SLOT_SHARE = 4  # "small": the KV cache of all slots takes at most 1/4 of what the weights leave free
 CACHE_RAM_MIB = 512  # llama-server's own default, 8 GiB, is more than many laptops have free
-CHECKPOINT_BYTES = 256 * MIB
-PROCESS_BYTES = 80 * MIB  # code, thread stacks, tokenizer tables
-
-# Bytes per element of a KV cache type: block bytes / block elements (ggml/src/ggml-common.h).
-TYPE_BYTES = {
-    "f32": 4.0,
-    "f16": 2.0,
-    "bf16": 2.0,
-    "q8_0": 34 / 32,
-    "q5_1": 24 / 32,
-    "q5_0": 22 / 32,
-    "q4_1": 20 / 32,
-    "q4_0": 18 / 32,
-    "iq4_nl": 18 / 32,
-}
-
-# Every n-th layer sees everything, the others only the sliding window (load_swa_pattern in llama.cpp src/models/*.cpp).
-WINDOW_PERIOD = {
-    "gemma2": 2,
-    "gemma3": 6,
-    "gemma3n": 5,
-    "gemma-embedding": 6,
-    "gpt-oss": 2,
-    "cohere2": 4,
-    "llama4": 4,
-    "olmo2": 4,
-    "exaone4": 4,
-    "smallthinker": 4,
-    "afmoe": 4,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What the estimate needs to know of a model. `kv_heads` has one entry per layer (0: a layer without KV cache).
-
-    Lengths are elements per head; `window` is the sliding window in tokens, 0 for none; `pooling` is llama.cpp's name.
-    """
-
-    kind: Kind
-    architecture: str
-    weights_bytes: int
-    trained_context: int
-    embedding: int
-    feed_forward: int
-    vocabulary: int
-    kv_heads: tuple[int, ...]
-    key_length: int
-    value_length: int
-    window: int = 0
-    pooling: str | None = None
-    parameters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the user chose; None leaves the choice to the fit. `context` is tokens per slot, `prompt_batch` tokens."""
+    """What the user chose; None leaves the choice to the fit. `context` is tokens per slot, `prompt_batch` tokens.
+
+    `draft`, `projector_bytes` and `adapter_bytes` are what is loaded beside the model; `cpu_expert_layers` is how many
+    layers keep their experts in main memory.
+    """
 
     context: int | None = None
     prompt_batch: int | None = None
@@ -94,30 +65,10 @@ class Wishes:
     cache_type_v: str | None = None
     gpu_layers: int | None = None
     cache_ram_mib: int | None = None
-
-
-_POOLING = {0: "none", 1: "mean", 2: "cls", 3: "last", 4: "rank"}  # enum llama_pooling_type, include/llama.h
-
-
-def shape_of(header: GgufHeader) -> Shape:
-    """Take from a checked header what the estimate needs."""
-    layers = header.block_count
-    kv_heads = header.head_count_kv
-    return Shape(
-        kind=header.kind,
-        architecture=header.architecture,
-        weights_bytes=header.weights_bytes,
-        trained_context=header.context_length,
-        embedding=header.embedding_length,
-        feed_forward=header.feed_forward_length,
-        vocabulary=header.vocab_size,
-        kv_heads=tuple(kv_heads) if isinstance(kv_heads, tuple) else (kv_heads,) * layers,
-        key_length=header.key_length,
-        value_length=header.value_length,
-        window=header.sliding_window or 0,
-        pooling=_POOLING.get(header.pooling_type) if header.pooling_type is not None else None,
-        parameters=header.parameter_count,
-    )
+    cpu_expert_layers: int | None = None
+    draft: Shape | None = None
+    projector_bytes: int = 0
+    adapter_bytes: int = 0
 
 
 def prompt_batch(shape: Shape, processors: int) -> int | None:
@@ -129,25 +80,6 @@ def prompt_batch(shape: Shape, processors: int) -> int | None:
         return None
     tokens = int(FLOPS_PER_PROCESSOR * processors / (2 * shape.parameters))
     return max(LEAST_BATCH, tokens // LEAST_BATCH * LEAST_BATCH) if tokens < UBATCH else None
-
-
-def kv_bytes(shape: Shape, context: int, slots: int, type_k: str = "f16", type_v: str = "f16") -> int:
-    """Size of the KV cache of all slots, with llama.cpp's own reduction for layers with a sliding window."""
-    per_head = shape.key_length * TYPE_BYTES[type_k] + shape.value_length * TYPE_BYTES[type_v]
-    windowed = _round_up(min(context, shape.window + UBATCH)) if shape.window else context
-    cells = sum(
-        heads * (windowed if windows else context)
-        for heads, windows in zip(shape.kv_heads, _windowed(shape), strict=True)
-    )
-    return int(slots * cells * per_head)
-
-
-def compute_bytes(shape: Shape, context: int, slots: int, ubatch: int = UBATCH) -> int:
-    """Scratch memory of one evaluation: activations of a batch, the attention mask, and one row of logits per slot."""
-    activations = 4 * ubatch * (6 * shape.embedding + 3 * shape.feed_forward)
-    mask = 6 * ubatch * _round_up(context)  # float32 as input, float16 for flash attention
-    logits = 8 * shape.vocabulary * max(slots, 1)
-    return activations + mask + logits
 
 
 def plan_for(shape: Shape, wishes: Wishes, free_bytes: int) -> LoadPlan:
@@ -199,47 +131,44 @@ def _slots(shape: Shape, wishes: Wishes, context: int, free_bytes: int) -> int:
     return 1
 
 
-def _plan(shape: Shape, wishes: Wishes, context: int, slots: int, cache_ram_mib: int | None = None) -> LoadPlan:
-    type_k, type_v = wishes.cache_type_k or "f16", wishes.cache_type_v or "f16"
-    cache_mib = (wishes.cache_ram_mib or 0) if cache_ram_mib is None else cache_ram_mib
+def load_of(shape: Shape, wishes: Wishes, context: int, slots: int, cache_ram_mib: int = 0) -> Load:
+    """What is loaded for these wishes, context and slots: the ground of every estimate."""
     # an input for embedding must pass in one physical batch
     batch = wishes.prompt_batch if shape.kind == "chat" else context
-    kv = kv_bytes(shape, context, slots, type_k, type_v)
-    checkpoints, checkpoint_bytes = _checkpoints(shape, context, slots)
-    compute = compute_bytes(shape, context, slots, batch or UBATCH)
+    return Load(
+        context=context,
+        slots=slots,
+        type_k=wishes.cache_type_k or "f16",
+        type_v=wishes.cache_type_v or "f16",
+        batch=batch or UBATCH,
+        cache_ram_bytes=cache_ram_mib * MIB,
+        gpu_layers=wishes.gpu_layers,
+        cpu_expert_layers=wishes.cpu_expert_layers or 0,
+        draft=wishes.draft,
+        projector_bytes=wishes.projector_bytes,
+        adapter_bytes=wishes.adapter_bytes,
+    )
+
+
+def _plan(shape: Shape, wishes: Wishes, context: int, slots: int, cache_ram_mib: int | None = None) -> LoadPlan:
+    cache_mib = (wishes.cache_ram_mib or 0) if cache_ram_mib is None else cache_ram_mib
+    load = load_of(shape, wishes, context, slots, cache_mib)
+    need = main_memory_need(shape, load)
     return LoadPlan(
         context=context,
         slots=slots,
         cache_type_k=wishes.cache_type_k,
         cache_type_v=wishes.cache_type_v,
         gpu_layers=wishes.gpu_layers,
-        batch=batch,
+        cpu_expert_layers=wishes.cpu_expert_layers,
+        batch=wishes.prompt_batch if shape.kind == "chat" else context,
         pooling=shape.pooling if shape.kind == "embedding" else None,
         cache_ram_mib=cache_mib,
-        checkpoints=checkpoints,
+        checkpoints=checkpoints(shape, context, slots)[0],
         weights_bytes=shape.weights_bytes,
-        kv_bytes=kv,
-        needed_bytes=shape.weights_bytes + kv + compute + checkpoint_bytes + cache_mib * MIB + PROCESS_BYTES,
+        kv_bytes=need.kv_bytes,
+        needed_bytes=need.total_bytes,
     )
-
-
-def _checkpoints(shape: Shape, context: int, slots: int) -> tuple[int | None, int]:
-    """How many context checkpoints a slot may keep, and their bytes in all.
-
-    llama-server keeps up to 32 copies per slot of what a sliding window forgot; for a large model that is gigabytes.
-    """
-    if not shape.window or shape.kind != "chat":
-        return None, 0
-    windows = sum(heads for heads, windowed in zip(shape.kv_heads, _windowed(shape), strict=True) if windowed)
-    one = 2 * windows * (shape.key_length + shape.value_length) * min(context, shape.window)
-    count = max(1, min(8, CHECKPOINT_BYTES // max(one * slots, 1)))
-    return count, one * slots * count
-
-
-def _windowed(shape: Shape) -> Iterable[bool]:
-    """For each layer whether it sees only the sliding window; an unknown pattern counts as none does."""
-    period = WINDOW_PERIOD.get(shape.architecture, 1) if shape.window else 1
-    return ((layer % period) < period - 1 for layer in range(len(shape.kv_heads)))
 
 
 def _round_up(tokens: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 Kind = Literal["chat", "embedding", "rerank"]
@@ -28,13 +29,23 @@ class Tuning:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedAdapter:
+    """A LoRA adapter that goes with a model: `path` is absolute, `scale` what it is applied with unless asked."""
+
+    id: str
+    path: Path
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class LoadPlan:
     """How one model is to be loaded.
 
     `context` is tokens per slot, a multiple of 256 as llama.cpp rounds it; `batch` None leaves llama.cpp's 2048/512;
     it is set where one input must pass in a single batch (embedding, rerank) and on slow processors. `gpu_layers`
     None lets llama.cpp fit them. `cache_ram_mib` bounds the host prompt cache and `checkpoints` the context checkpoints
-    per slot.
+    per slot. `draft`, `projector` and `adapters` are files that are loaded beside the model, by absolute path;
+    `cpu_expert_layers` layers keep their experts in main memory.
     `needed_bytes` is the estimate of everything together; `kv_bytes` and `weights_bytes` are its largest parts.
     """
 
@@ -47,6 +58,10 @@ class LoadPlan:
     pooling: str | None = None
     cache_ram_mib: int = 0
     checkpoints: int | None = None
+    cpu_expert_layers: int | None = None
+    draft: Path | None = None
+    projector: Path | None = None
+    adapters: tuple[LoadedAdapter, ...] = ()
     weights_bytes: int = 0
     kv_bytes: int = 0
     needed_bytes: int = 0
