@@ -10,28 +10,27 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from desktop.paths import Paths
 from desktop.service.ask import STREAM_IDLE_S, Asking
 from desktop.service.backups import Backups
-from desktop.service.bench import Bench, bench_options
 from desktop.service.catalogue import Catalogue
-from desktop.service.chat_rows import CHATS_MIGRATION
 from desktop.service.chats import Chats
 from desktop.service.control_api import control_app
 from desktop.service.core import Core, publish_chat, scheduler_settings
 from desktop.service.engine_state import EngineState
-from desktop.service.errors import BadRequest
 from desktop.service.events import EventLog
-from desktop.service.jobs import JobContext, JobKind, Jobs
-from desktop.service.keys import KEYS_MIGRATION, Keys
+from desktop.service.job_rows import JobStore
+from desktop.service.jobs import Jobs
+from desktop.service.keys import Keys
 from desktop.service.listeners import LOOPBACK, BindRefused, Listeners, check_bind
 from desktop.service.openai_api import openai_routes
 from desktop.service.port_app import port_app
 from desktop.service.quiet import run_when_quiet
+from desktop.service.schema import MIGRATIONS
 from desktop.service.speed import Speed
+from desktop.service.work.local import local_kinds
 from desktop.settings import SettingsFile
 from engine.errors import EngineError
 from engine.llama_server import Patience
@@ -39,11 +38,10 @@ from engine.scheduler import Scheduler
 from models.child import reap_orphans
 from models.database import Database
 from models.errors import ModelsError
-from models.library import LIBRARY_MIGRATIONS, Library, LibraryModel
+from models.library import Library, LibraryModel
 
 log = logging.getLogger(__name__)
 
-MIGRATIONS = (*LIBRARY_MIGRATIONS, CHATS_MIGRATION, KEYS_MIGRATION)
 STATUS_EVERY_S = 1.0
 SAVE_KEYS_EVERY_S = 60.0
 ANSWER_GRACE_S = 5.0
@@ -80,6 +78,7 @@ class Service:
         """Open the listeners, then prove the engine if need be. Returns once the control socket answers."""
         await self.listeners.start()
         self.core.engine.start_proof()
+        await self.core.jobs.go_on()
         measuring = self._measure_threads()
         self._tasks.append(asyncio.create_task(measuring, name="measure threads"))
         self._tasks.append(asyncio.create_task(self._backups.keep(), name="daily backups"))
@@ -212,7 +211,9 @@ async def _core(paths: Paths, options: Options, closing: AsyncExitStack) -> Core
         on_change=partial(publish_chat, events),
         stream_idle_s=options.stream_idle_s,
     )
-    jobs = Jobs(_job_kinds(paths, library, catalogue, engine), events)
+    kinds = local_kinds(library, catalogue, engine, paths.children)
+    jobs = Jobs(kinds, events, JobStore(database))
+    await jobs.load()
     closing.push_async_callback(jobs.close)
     return Core(
         paths=paths,
@@ -230,33 +231,6 @@ async def _core(paths: Paths, options: Options, closing: AsyncExitStack) -> Core
         jobs=jobs,
         speed=speed,
     )
-
-
-def _job_kinds(paths: Paths, library: Library, catalogue: Catalogue, engine: EngineState) -> Mapping[str, JobKind]:
-    async def import_model(options: Mapping[str, Any], context: JobContext) -> dict[str, Any]:
-        path = options.get("path")
-        if not isinstance(path, str) or not Path(path).is_absolute():
-            raise BadRequest("bad_path", "The job import needs the option path, an absolute path.")
-        model = await library.import_path(Path(path), context.report, context.cancel)
-        return {"model": (await catalogue.added(model)).model_dump()}
-
-    async def measure(options: Mapping[str, Any], context: JobContext) -> dict[str, Any]:
-        checked = bench_options(options)
-        model = await _model_of(library, options.get("model"))
-        await engine.require_proven()
-        bench = Bench(build=engine.build, tuning=engine.tuning, pidfiles=paths.children)
-        return await bench.run(model, checked, context)
-
-    return {"import": import_model, "bench": measure}
-
-
-async def _model_of(library: Library, model_id: object) -> LibraryModel:
-    if model_id is not None:
-        return await library.get(str(model_id))
-    models = await library.list()
-    if len(models) != 1:
-        raise BadRequest("no_model", "Which model is to be measured?", hint="Name one: jackdaw bench MODEL.")
-    return models[0]
 
 
 def clean_up_after_a_crash(paths: Paths) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from desktop.service.errors import BadRequest, NotAvailable
-from desktop.service.jobs import JobContext
+from desktop.service.job_kinds import JobContext
 from engine.types import Tuning
 from models.child import Child, ChildSpec, Ending, clean_environment, spawn
 from models.library import LibraryModel

@@ -94,7 +94,7 @@ class Core:
 
     def busy(self) -> bool:
         """Whether anybody waits for the processors: a model that loads or answers, or a job."""
-        jobs = any(job.state in ("pending", "running") for job in self.jobs.all())
+        jobs = any(job.is_active for job in self.jobs.all())
         return jobs or any(
             model.busy_slots or model.queued or model.state in ("queued", "loading")
             for model in self.scheduler.snapshot()
@@ -111,6 +111,7 @@ class Core:
     def settings_changed(self) -> None:
         """Use the new settings where that needs no restart; models that are loaded keep what they have."""
         self.scheduler.settings = scheduler_settings(self.settings, self.scheduler.settings.patience)
+        self.jobs.recheck()
 
     def ask_to_stop(self) -> None:
         """End the service gracefully, soon after the answer to whoever asked is sent."""

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from desktop.paths import Paths
-from desktop.service.app import MIGRATIONS
 from desktop.service.backups import EVERY_S, Backups
 from desktop.service.chats import Chats
+from desktop.service.schema import MIGRATIONS
 from models import database_files as files
 from models.database import Database
 from models.errors import Cancelled

@@ -93,16 +93,17 @@ def test_a_cancelled_bench_stops_its_child(service: RunningService) -> None:
     service.use(run)
 
 
-def test_jobs_with_wrong_options_fail_in_words(service: RunningService) -> None:
+def test_jobs_with_wrong_options_are_refused_in_words(service: RunningService) -> None:
     async def run(client: Client) -> None:
         for kind, options, said in (
             ("import", {}, "path"),
-            ("import", {"path": "/nowhere/model.gguf"}, "nowhere"),
             ("bench", {"model": "none"}, "none"),
             ("bench", {"repetitions": -1}, "repetitions"),
         ):
-            job = await final(client, (await client.start_job(kind, options)).id)
-            assert (job.state, said in job.error) == ("failed", True), job
+            with pytest.raises(ClientError, match=said):
+                await client.start_job(kind, options)
+        job = await final(client, (await client.start_job("import", {"path": "/nowhere/model.gguf"})).id)
+        assert (job.state, "nowhere" in job.error) == ("failed", True), job
 
     service.use(run)
 

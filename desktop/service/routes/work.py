@@ -5,7 +5,7 @@ from __future__ import annotations
 from desktop import wire
 from desktop.service.control_route import Call, ControlRoute
 from desktop.service.core import Core
-from desktop.service.jobs import JobRecord
+from desktop.service.job_record import JobRecord
 from desktop.service.keys import KeyRecord
 
 JOBS = "/jackdaw/v1/jobs"
@@ -14,7 +14,7 @@ KEYS = "/jackdaw/v1/keys"
 
 async def start_job(core: Core, call: Call) -> wire.Job:
     body = call.body(wire.JobRequest)
-    return job_row(core.jobs.start(body.kind, body.options))
+    return job_row(await core.jobs.start(body.kind, body.options))
 
 
 async def list_jobs(core: Core, call: Call) -> wire.JobList:
@@ -26,7 +26,16 @@ async def get_job(core: Core, call: Call) -> wire.Job:
 
 
 async def cancel_job(core: Core, call: Call) -> wire.Job:
-    return job_row(await core.jobs.cancel(call.path["job_id"]))
+    keep_partial = call.query.get("keep_partial") in ("true", "1")
+    return job_row(await core.jobs.cancel(call.path["job_id"], keep_partial=keep_partial))
+
+
+async def pause_job(core: Core, call: Call) -> wire.Job:
+    return job_row(await core.jobs.pause(call.path["job_id"]))
+
+
+async def resume_job(core: Core, call: Call) -> wire.Job:
+    return job_row(await core.jobs.resume(call.path["job_id"]))
 
 
 async def list_keys(core: Core, call: Call) -> wire.KeyList:
@@ -43,7 +52,7 @@ async def revoke_key(core: Core, call: Call) -> wire.Key:
 
 
 def job_row(record: JobRecord) -> wire.Job:
-    return wire.Job.model_validate(record.row())
+    return wire.Job.model_validate(record.wire())
 
 
 def key_row(record: KeyRecord) -> wire.Key:
@@ -57,10 +66,20 @@ def key_row(record: KeyRecord) -> wire.Key:
 
 
 ROUTES = (
-    ControlRoute("POST", JOBS, "Start a job: import, bench", start_job, wire.JobRequest, wire.Job, status=201),
-    ControlRoute("GET", JOBS, "The last 200 jobs", list_jobs, answer=wire.JobList),
+    ControlRoute(
+        "POST",
+        JOBS,
+        "Start a job, or return the one that is at the same thing",
+        start_job,
+        wire.JobRequest,
+        wire.Job,
+        status=201,
+    ),
+    ControlRoute("GET", JOBS, "What is not over, and the last 200 that are", list_jobs, answer=wire.JobList),
     ControlRoute("GET", JOBS + "/{job_id}", "One job", get_job, answer=wire.Job),
-    ControlRoute("DELETE", JOBS + "/{job_id}", "Cancel a job", cancel_job, answer=wire.Job),
+    ControlRoute("DELETE", JOBS + "/{job_id}", "Cancel a job", cancel_job, answer=wire.Job, query=("keep_partial",)),
+    ControlRoute("POST", JOBS + "/{job_id}/pause", "Stop for now and keep what is done", pause_job, answer=wire.Job),
+    ControlRoute("POST", JOBS + "/{job_id}/resume", "Go on, or try again", resume_job, answer=wire.Job),
     ControlRoute("GET", KEYS, "All keys of the port", list_keys, answer=wire.KeyList),
     ControlRoute("POST", KEYS, "Make a key, shown once", new_key, wire.NewKeyRequest, wire.NewKey, status=201),
     # :path, because a name may hold a slash

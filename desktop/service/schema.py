@@ -1,0 +1,15 @@
+"""The schema of jackdaw.db: every part's migrations, in the order of their numbers."""
+
+from __future__ import annotations
+
+from desktop.service.chat_rows import CHATS_MIGRATION
+from desktop.service.job_rows import JOBS_MIGRATION
+from desktop.service.keys import KEYS_MIGRATION
+from models.library import LIBRARY_MIGRATIONS
+
+MIGRATIONS = tuple(
+    sorted(
+        (*LIBRARY_MIGRATIONS, CHATS_MIGRATION, KEYS_MIGRATION, JOBS_MIGRATION),
+        key=lambda migration: migration.number,
+    )
+)
