@@ -1,0 +1,45 @@
+"""Whether there is room for what is about to be written: asked before, with a reserve nobody should lose."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from models.errors import DiskFull
+
+FLOOR_BYTES = 1 << 30
+FLOOR_SHARE = 0.01
+
+
+def disk_floor(folder: Path) -> int:
+    """What is left free whatever we write: 1 GiB or 1 % of the disk, the larger."""
+    return max(FLOOR_BYTES, int(shutil.disk_usage(folder).total * FLOOR_SHARE))
+
+
+def require_room(folder: Path, needed_bytes: int, what: str, floor_bytes: int | None = None) -> None:
+    """Raise DiskFull with the numbers unless `needed_bytes` and the floor are free; `floor_bytes` None takes ours."""
+    floor = disk_floor(folder) if floor_bytes is None else floor_bytes
+    free = shutil.disk_usage(folder).free
+    if free < needed_bytes + floor:
+        raise disk_full(folder, needed_bytes, free, what, floor)
+
+
+def disk_full(folder: Path, needed_bytes: int, free_bytes: int, what: str, floor_bytes: int = 0) -> DiskFull:
+    """The error, with every number in its sentence."""
+    reserve = f", with {human(floor_bytes)} to stay free" if floor_bytes else ""
+    return DiskFull(
+        f"{what} needs {human(needed_bytes)} in {folder}{reserve}; {human(free_bytes)} are free.",
+        needed_bytes=needed_bytes,
+        free_bytes=free_bytes,
+        hint=f"Free {human(max(0, needed_bytes + floor_bytes - free_bytes))} there, or choose another folder.",
+    )
+
+
+def human(size: int) -> str:
+    """Bytes for people: "395 MB", "1.2 GB"; powers of ten, as disks are sold."""
+    value = float(size)
+    for unit in ("B", "kB", "MB"):
+        if value < 999.5:
+            return f"{value:.0f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
