@@ -1,0 +1,175 @@
+"""How fast this machine is at what a language model asks of it: measured once, by the engine's own llama-bench.
+
+A model made on the spot is read (bandwidth), fed prompts (operations) and asked deep inside a long context (attention),
+with the threads that models run with; a second, tiny one shows what a layer costs beside its bytes. So the figures hold
+for this build on this machine, and a prediction needs nothing of another model but its header.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from engine.tuning import MEASURE_SHAPE, processors
+from engine.types import Tuning
+from models.child import ChildSpec, clean_environment, spawn
+from models.llamacpp import EngineBuild, binary, proof_id, write_json
+from models.progress import Progress, Report
+from models.tiny_model import TINY, TinyShape, write_tiny_model
+
+DEPTH = 4096  # tokens in the cache when attention is measured
+PROMPT_TOKENS = 512
+GENERATE_TOKENS = 24
+REPEATS = 3
+LONGEST_S = 180.0
+_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MachineSpeed:
+    """`weight_bytes_per_s` is how fast weights stream through generation, `flops_per_s` what prompts get of matrices.
+
+    `attention_flops_per_s` is what one token's look back over the cache gets while generating,
+    `prompt_attention_flops_per_s` the same in prompts; `layer_s` is the time of a layer beside all that. `machine`
+    names processor, engine and thread count, so figures of another machine are never taken for this one's.
+    """
+
+    weight_bytes_per_s: float
+    flops_per_s: float
+    attention_flops_per_s: float
+    prompt_attention_flops_per_s: float
+    layer_s: float
+    machine: str
+    measured_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BenchFigures:
+    """Tokens per second of one model, as llama-bench measured them: at the start, and DEPTH tokens into a context."""
+
+    generate: float
+    generate_deep: float
+    prompt: float
+    prompt_deep: float
+
+
+def derive(large: BenchFigures, tiny_generate: float, shape: TinyShape, tiny: TinyShape, machine: str) -> MachineSpeed:
+    """The machine's figures from those of two models whose sizes are known. Never zero, negative or infinite."""
+    layer_s = max(1e-6, 1 / tiny_generate - 2 * tiny_bytes(tiny) / 20e9) / tiny.layers
+    weight_s = max(1e-6, 1 / large.generate - shape.layers * layer_s)
+    bandwidth = tiny_bytes(shape) / weight_s
+    attention = 4 * shape.layers * shape.heads * shape.head_length * DEPTH  # multiply and add, for keys and for values
+    cache_s = 4 * shape.layers * shape.kv_heads * shape.head_length * DEPTH / bandwidth  # 2 x 2 bytes of F16
+    look_back_s = max(1e-6, 1 / large.generate_deep - 1 / large.generate - cache_s)
+    prompt_back_s = max(1e-7, 1 / large.prompt_deep - 1 / large.prompt)
+    return MachineSpeed(
+        weight_bytes_per_s=bandwidth,
+        flops_per_s=2 * tiny_parameters(shape) * large.prompt,
+        attention_flops_per_s=attention / look_back_s,
+        prompt_attention_flops_per_s=attention / prompt_back_s,
+        layer_s=layer_s,
+        machine=machine,
+        measured_at=time.time(),
+    )
+
+
+def tiny_parameters(shape: TinyShape) -> int:
+    """Values in the matrices of the layers; the vocabulary of these models is too small to count."""
+    attention = shape.embedding * (2 * shape.embedding + 2 * shape.kv_heads * shape.head_length)
+    return shape.layers * (attention + 3 * shape.embedding * shape.feed_forward)
+
+
+def tiny_bytes(shape: TinyShape) -> float:
+    """Bytes of them in Q8_0: 34 for 32 values."""
+    return tiny_parameters(shape) * 34 / 32
+
+
+def load_speed(engines: Path, build: EngineBuild) -> MachineSpeed | None:
+    """What was measured for these files on this processor, or None."""
+    try:
+        saved = json.loads(_speed_file(engines, build).read_text(encoding="utf-8"))
+        if saved.pop("schema") != _SCHEMA:
+            return None
+        speed = MachineSpeed(**{field.name: saved[field.name] for field in fields(MachineSpeed)})
+        plausible = all(0 < value < 1e18 for value in asdict(speed).values() if isinstance(value, int | float))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return speed if plausible else None
+
+
+async def measure_speed(
+    engines: Path, build: EngineBuild, tuning: Tuning, work_dir: Path, report: Report
+) -> MachineSpeed:
+    """Measure, keep the figures with the engines, return them: about half a minute on two cores.
+
+    Raises RuntimeError when llama-bench does not run; a measurement beside other work tells the speed beside it.
+    """
+    with tempfile.TemporaryDirectory(dir=work_dir, prefix="speed-") as name:
+        folder = Path(name)
+        report(Progress(0, 3, "measurements", "writing a model to measure with"))
+        large = await asyncio.to_thread(write_tiny_model, folder / "large.gguf", shape=MEASURE_SHAPE, dtype="Q8_0")
+        tiny = await asyncio.to_thread(write_tiny_model, folder / "tiny.gguf", shape=TINY, dtype="Q8_0")
+        report(Progress(1, 3, "measurements", "measuring how fast weights are read and prompts computed"))
+        depths = f"0,{DEPTH}"
+        rows = await _bench(build, tuning, large, ("-p", str(PROMPT_TOKENS), "-n", str(GENERATE_TOKENS), "-d", depths))
+        report(Progress(2, 3, "measurements", "measuring what a layer costs"))
+        small = await _bench(build, tuning, tiny, ("-p", "0", "-n", "128"))
+    figures = BenchFigures(
+        generate=_figure(rows, "n_gen", 0),
+        generate_deep=_figure(rows, "n_gen", DEPTH),
+        prompt=_figure(rows, "n_prompt", 0),
+        prompt_deep=_figure(rows, "n_prompt", DEPTH),
+    )
+    speed = derive(figures, _figure(small, "n_gen", 0), MEASURE_SHAPE, TINY, machine_id(build))
+    path = _speed_file(engines, build)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    await asyncio.to_thread(write_json, path, {"schema": _SCHEMA, **asdict(speed)})
+    return speed
+
+
+def machine_id(build: EngineBuild) -> str:
+    """Names this processor with this engine and as many processors as may be used."""
+    return f"{proof_id(build.bin_dir)}-{processors()}"
+
+
+def _speed_file(engines: Path, build: EngineBuild) -> Path:
+    return engines / "speeds" / f"{machine_id(build)}.json"
+
+
+async def _bench(build: EngineBuild, tuning: Tuning, model: Path, sizes: Sequence[str]) -> list[dict[str, Any]]:
+    lines: list[str] = []
+    threads = ("-t", str(tuning.threads)) if tuning.threads else ()
+    argv = (str(binary(build, "llama-bench")), "-m", str(model), *threads, "-fa", "1", *sizes)
+    child = await spawn(
+        ChildSpec(
+            argv=(*argv, "-r", str(REPEATS), "-o", "jsonl"),
+            name="llama-bench",
+            cwd=model.parent,
+            environment=clean_environment(os.environ, home=model.parent, extra=tuning.environ),
+            on_line=lines.append,
+        )
+    )
+    try:
+        ended = await asyncio.wait_for(child.wait(), LONGEST_S)
+    except TimeoutError:
+        raise RuntimeError(f"llama-bench had not finished after {LONGEST_S:.0f} s") from None
+    finally:
+        await child.stop(grace_s=0.5)
+    if ended.exit_code != 0:
+        raise RuntimeError(f"llama-bench ended with code {ended.exit_code}")
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def _figure(rows: Sequence[dict[str, Any]], phase: str, depth: int) -> float:
+    """The best of the repeats: what others did meanwhile only ever makes a run slower."""
+    for row in rows:
+        if row.get(phase) and int(row.get("n_depth", 0)) == depth:
+            return max(float(speed) for speed in row["samples_ts"])
+    raise RuntimeError("llama-bench left a measurement out")
