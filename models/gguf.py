@@ -17,9 +17,9 @@ from typing import Literal
 from models import gguf_format as form
 from models.errors import BadGguf
 from models.gguf_format import ArrayInfo, TensorInfo
-from models.gguf_scan import Refused, Value, scan
+from models.gguf_scan import Refused, Scan, Value, scan
 
-__all__ = ["ArrayInfo", "GgufHeader", "Kind", "TensorInfo", "read_header"]
+__all__ = ["ArrayInfo", "GgufHeader", "Kind", "TensorInfo", "header_of", "read_header"]
 
 Kind = Literal["chat", "embedding", "rerank"]
 
@@ -208,9 +208,14 @@ def read_header(path: Path) -> GgufHeader:
         raise BadGguf(f"{path} cannot be read: {error.strerror}.", hint="Check the disk it is on.") from error
     finally:
         os.close(descriptor)
+    return header_of(found, info.st_size)
+
+
+def header_of(found: Scan, file_bytes: int) -> GgufHeader:
+    """What was found in a file of `file_bytes`, as a header."""
     return GgufHeader(
         version=found.version,
-        file_bytes=info.st_size,
+        file_bytes=file_bytes,
         alignment=found.alignment,
         data_offset=found.data_offset,
         metadata=found.metadata,

@@ -8,7 +8,7 @@ are capped, long arrays are stepped over and only counted.
 from __future__ import annotations
 
 import struct
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, Protocol
 
 from models import gguf_format as form
 from models.gguf_format import ArrayInfo, TensorInfo
@@ -28,6 +28,14 @@ class Refused(Exception):
         self.hint = hint
 
 
+class Source(Protocol):
+    """What a header is read from: a file, or ranges of one that lies elsewhere."""
+
+    def seek(self, offset: int, /) -> int: ...
+
+    def read(self, count: int, /) -> bytes: ...
+
+
 class Scan(NamedTuple):
     """What stands in the header."""
 
@@ -42,7 +50,7 @@ class Scan(NamedTuple):
 class _Cursor:
     """A place in the file and a window of bytes around it. Every step checks the file's end and the header's cap."""
 
-    def __init__(self, file: BinaryIO, file_bytes: int) -> None:
+    def __init__(self, file: Source, file_bytes: int) -> None:
         self._file = file
         self.file_bytes = file_bytes
         self._window = b""
@@ -139,7 +147,7 @@ class _Cursor:
         return found
 
 
-def scan(file: BinaryIO, file_bytes: int) -> Scan:
+def scan(file: Source, file_bytes: int) -> Scan:
     """Read the whole header. Raises Refused with a reason that follows "… is refused: "."""
     if file_bytes == 0:
         raise Refused("it is empty", hint="The download or copy did not finish; get it again.")
