@@ -93,7 +93,8 @@ class Overlay(QWidget):
         self.panel.setFixedWidth(width)
         layout = self.panel.content
         wanted = layout.totalHeightForWidth(width) if layout.hasHeightForWidth() else layout.totalSizeHint().height()
-        height = min(max(wanted, layout.totalMinimumSize().height()), self.height() - 2 * margin)
+        least = max(layout.totalMinimumSize().height(), self.panel.minimumHeight())
+        height = min(max(wanted, least), self.height() - 2 * margin)
         self.panel.setGeometry(self._spot(width, height, margin))
 
     def _spot(self, width: int, height: int, margin: int) -> QRect:
