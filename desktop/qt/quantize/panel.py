@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QScrollArea, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QScrollArea, QWidget
 
 from desktop.qt.bridge import Bridge, Failure
 from desktop.qt.components.button import Button, IconButton
@@ -15,6 +15,7 @@ from desktop.qt.components.segmented import Segmented
 from desktop.qt.components.toggle import Toggle
 from desktop.qt.figures import in_bytes
 from desktop.qt.overlay import MARGIN, Overlay
+from desktop.qt.parameters_tab import TextBox
 from desktop.qt.quantize.choice import IMATRIX_CHOICES, KEPT_TYPES, USUAL_TYPES, Choice, cost_of, problem_of, prompts_of
 from desktop.qt.quantize.job_row import JobRow
 from desktop.qt.quantize.results import Results
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 WIDTH = 1040
 HEIGHT = 620
 ASK_AGAIN_MS = 400
+PROMPTS = "Own prompts to compare, one per line"
 WORK = ("quantize", "measure")
 GOING_ON = ("pending", "running", "paused", "interrupted")
 
@@ -60,7 +62,7 @@ class QuantizePanel(Overlay):
         self.kept_embeddings = Segmented(theme, "Embeddings", KEPT_TYPES)
         self.measure = Toggle(theme, "Measure each one")
         self.measure.setChecked(True)
-        self.prompts = QPlainTextEdit()
+        self.prompts = TextBox(theme, PROMPTS, "None", lines=2)
         self.more = Button(theme, "Show all types", "ghost", small=True)
         self.ladder = Button(theme, "Tick the whole ladder", "ghost", small=True)
         self.start = Button(theme, "Quantize and measure", "primary", icon="shrink")
@@ -281,10 +283,7 @@ class QuantizePanel(Overlay):
             choices.addWidget(Label(self.theme, name, "small", "text2"))
             choices.addWidget(control)
         choices.addWidget(self.measure)
-        choices.addWidget(Label(self.theme, "Own prompts to compare, one per line", "small", "text2"))
-        self.prompts.setAccessibleName("Own prompts to compare, one per line")
-        self.prompts.setTabChangesFocus(True)
-        self.prompts.setFixedHeight(px(64))
+        choices.addWidget(Label(self.theme, PROMPTS, "small", "text2"))
         choices.addWidget(self.prompts)
         choices.addStretch(1)
         return make_scroll(QScrollArea(), inside)
