@@ -1,4 +1,4 @@
-"""A pytest plugin for `make accept`: PASS, FAIL or SKIP for every line of the acceptance list, by number.
+"""A pytest plugin for `make accept`: PASS, PART, FAIL or SKIP for every line of the acceptance list, by number.
 
 A test names its line with `@pytest.mark.accept(n)`. A line passes when it has tests and all of them passed; a skipped
 test makes its line SKIP with the test's reason. A line without a test is SKIP with the reason below, or FAIL when none
@@ -14,10 +14,17 @@ import pytest
 
 LINES = 43
 WITHOUT_TEST = {
-    **dict.fromkeys((13, 14, 15, 16, 17, 18, 19, 27, 36), "comes with downloads, conversion and quantization"),
-    **dict.fromkeys((20, 21, 22, 24, 25), "comes with the index of the user's files"),
-    **dict.fromkeys((28, 31, 32), "comes with the cloud switch"),
-    **dict.fromkeys((7, 9, 29, 30, 34, 35, 39, 40, 41, 42, 43), "comes with the release work"),
+    **dict.fromkeys((24, 25), "comes with the index of the user's files"),
+    **dict.fromkeys((28, 32), "comes with the cloud switch"),
+    **dict.fromkeys((29, 30, 39, 40, 41, 42, 43), "comes with the release work"),
+}
+# What a line asks for beyond the tests that it has: it is PART, never PASS, until that is there as well.
+STILL_OPEN = {
+    20: "documents of the index",
+    28: "keys of cloud providers",
+    31: "cloud and update actions",
+    34: "index and migration",
+    36: "index",
 }
 
 
@@ -52,6 +59,8 @@ class AcceptReport:
                 yield f"{line:2} FAIL  {', '.join(failed)}"
             elif skipped:
                 yield f"{line:2} SKIP  {skipped[0].removeprefix('Skipped: ')}"
+            elif results and line in STILL_OPEN:
+                yield f"{line:2} PART  {len(results)} tests passed; still to come: {STILL_OPEN[line]}"
             elif results:
                 yield f"{line:2} PASS  {len(results)} tests"
             elif line in WITHOUT_TEST:
