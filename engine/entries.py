@@ -11,6 +11,7 @@ from engine.devices import held_bytes, rss_bytes
 from engine.errors import EngineError
 from engine.fit import SLOTS
 from engine.llama_server import LlamaServer
+from engine.model_options import ModelOptions
 from engine.types import LoadedModel, LoadPlan, LoadState
 from models.errors import ModelsError
 
@@ -30,6 +31,7 @@ class Run:
         self.free.set()
         self.idle_timer: asyncio.TimerHandle | None = None
         self.mean_hold_s = 1.0
+        self.options_wait = False
 
     def disarm(self) -> None:
         if self.idle_timer is not None:
@@ -41,6 +43,7 @@ class Entry:
     """All that is known of one model id. `plan` is set from admission on, as long as its memory is spoken for.
 
     `loading_server` is the child while it loads, `run` the child afterwards; `crashes` are monotonic times.
+    `options` are those it was last loaded with, `note` says what of them had to be left out.
     """
 
     def __init__(self, model: LibraryModel) -> None:
@@ -57,6 +60,8 @@ class Entry:
         self.error: EngineError | ModelsError | None = None
         self.last_used: float | None = None
         self.last_log: tuple[str, ...] = ()
+        self.options = ModelOptions()
+        self.note = ""
 
     @property
     def server(self) -> LlamaServer | None:
@@ -111,4 +116,6 @@ class Entry:
             error=self.error.message if self.error is not None else "",
             hint=self.error.hint if self.error is not None else "",
             last_used_monotonic=self.last_used,
+            options_wait=run is not None and run.options_wait,
+            note=self.note if run is not None else "",
         )

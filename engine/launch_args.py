@@ -6,10 +6,12 @@ Source of the flags: llama.cpp tools/server/README.md and common/arg.cpp of the 
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
-from engine.types import Kind, LoadPlan, Tuning
+from engine.errors import BadOption
+from engine.types import Kind, LoadedAdapter, LoadPlan, Tuning
 
 # Flags that open a door (tools, files, network, other machines) or put a secret on the command line. None is ever used;
 # the tests hold every one of them out for all inputs.
@@ -58,6 +60,7 @@ def launch_arguments(
         *("--ctx-size", str(plan.context * plan.slots), "--parallel", str(plan.slots), "--no-kv-unified"),
         *("--cache-ram", str(plan.cache_ram_mib)),
         *_chosen(plan),
+        *_beside(plan),
         *_tuned(tuning),
         *_for_kind(plan, kind),
     )
@@ -69,9 +72,42 @@ def _chosen(plan: LoadPlan) -> tuple[str, ...]:
         *_option("--cache-type-k", plan.cache_type_k),
         *_option("--cache-type-v", plan.cache_type_v),
         *_option("--n-gpu-layers", plan.gpu_layers),
+        *_option("--n-cpu-moe", plan.cpu_expert_layers or None),
         *_option("--batch-size", plan.batch),
         *_option("--ubatch-size", plan.batch),
     )
+
+
+def _beside(plan: LoadPlan) -> tuple[str, ...]:
+    """Files that are loaded with the model. Without --spec-type llama-server would load a draft and never ask it."""
+    for path in (plan.draft, plan.projector, *(adapter.path for adapter in plan.adapters)):
+        if path is not None and not path.is_absolute():
+            raise ValueError("llama-server is started with absolute paths only")
+    scaled = ",".join(_scaled(adapter) for adapter in plan.adapters)
+    return (
+        *(("--model-draft", str(plan.draft), "--spec-type", "draft-simple") if plan.draft is not None else ()),
+        *_option("--mmproj", None if plan.projector is None else str(plan.projector)),
+        *_option("--lora-scaled", scaled or None),
+    )
+
+
+def _scaled(adapter: LoadedAdapter) -> str:
+    """One FNAME:SCALE of --lora-scaled, quoted when it holds a comma; llama-server splits the rest at every colon.
+
+    Source: parse_csv_row and --lora-scaled in llama.cpp common/arg.cpp. Raises BadOption for a path it cannot take.
+    """
+    path = str(adapter.path)
+    if ":" in path:
+        raise BadOption(
+            f"The adapter {adapter.id} lies at {path}, and the engine takes no colon in the path of an adapter.",
+            option="adapters",
+            hint="Move it to a folder without a colon in its name, and import it again.",
+        )
+    if not math.isfinite(adapter.scale):
+        raise ValueError(f"{adapter.scale} is no scale")
+    item = f"{path}:{adapter.scale:.6g}"
+    quoted = item.replace('"', '""')
+    return f'"{quoted}"' if "," in item or '"' in item else item
 
 
 def _tuned(tuning: Tuning) -> tuple[str, ...]:

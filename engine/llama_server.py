@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.adapters import with_adapters
 from engine.devices import memory_now, oom_kills, rss_bytes
 from engine.endings import Circumstances, explain
 from engine.errors import EngineError, EngineStopped
@@ -76,7 +77,8 @@ class LlamaServer:
     """A child that has been started. Use `start`; the attributes are complete once that has returned.
 
     `ended` is done when the child is gone, for whatever reason. `fraction` is the share loaded so far, 0..1 or None.
-    `allocated_context` is tokens per slot and, like `slots`, what the child itself reports.
+    `allocated_context` is tokens per slot and, like `slots`, what the child itself reports. `adapters` are those on its
+    command line, in order, with the scales that hold for requests that name none.
     """
 
     def __init__(self, spec: ServerSpec, child: Child, upstream: Upstream, log: deque[str], socket_path: Path) -> None:
@@ -90,6 +92,7 @@ class LlamaServer:
         self.allocated_context = 0
         self.slots = 0
         self.props: Mapping[str, Any] = {}
+        self.adapters = spec.plan.adapters
         self.fraction: float | None = None
         self._child = child
         self._log = log
@@ -206,6 +209,10 @@ class LlamaServer:
             hint="Ask again; a shorter prompt is answered sooner.",
             log_tail=self.log_tail(),
         )
+
+    def with_adapters(self, payload: Mapping[str, Any]) -> dict[str, Any]:
+        """The payload with the adapters it asks for, or those that hold, as this child knows them. Raises BadOption."""
+        return with_adapters(payload, self.adapters, self.model_id)
 
     async def stop(self) -> Ending:
         """Ask it to end, make it end after the grace time, and wait until it is gone. May be called twice."""

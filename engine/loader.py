@@ -9,13 +9,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.admission import Admit, Evict, Refuse, Resident, decide, usable_bytes
+from engine.companions import AdapterPath, Beside, Resolve, find_beside
 from engine.crashes import gives_up_for_s, recent, wait_s
-from engine.devices import GpuDevice, list_devices
+from engine.devices import GpuDevice, MemoryNow, list_devices, memory_now
 from engine.endings import gib
 from engine.entries import Entry
 from engine.errors import EngineCrashLoop, OutOfMemory
 from engine.fit import LEAST_CONTEXT, Shape, Wishes, plan_for, prompt_batch, shape_of
+from engine.fit_verdict import wishes_of
 from engine.llama_server import LlamaServer, Patience, ServerSpec
+from engine.machine import Machine
+from engine.machine_speed import MachineSpeed
+from engine.model_options import ModelOptions
 from engine.tuning import processors
 from engine.types import LoadPlan, Tuning
 from models.llamacpp import EngineBuild, binary
@@ -42,7 +47,10 @@ class SchedulerSettings:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What loading needs of the world; `runtime_dir` and `pidfiles` are folders of ours (0700)."""
+    """What loading needs of the world; `runtime_dir` and `pidfiles` are folders of ours (0700).
+
+    `options` gives what was chosen for a model, `resolve` a model by id, `adapter_path` the file of an adapter.
+    """
 
     build: EngineBuild
     runtime_dir: Path
@@ -50,6 +58,19 @@ class Surroundings:
     tuning: Callable[[], Tuning]
     free_memory: Callable[[], int]
     environ: Mapping[str, str]
+    options: Callable[[str], Awaitable[ModelOptions]]
+    resolve: Resolve
+    adapter_path: AdapterPath | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be loaded: the model's shape, what was chosen for it, and the files beside it."""
+
+    shape: Shape
+    wishes: Wishes
+    options: ModelOptions
+    beside: Beside
 
 
 class Loader:
@@ -85,14 +106,41 @@ class Loader:
 
     async def plan(self, entry: Entry, settings: SchedulerSettings) -> tuple[LoadPlan, bool]:
         """How the model would be loaded now, and whether that fits without unloading anything."""
-        shape = await _shape(entry)
+        wanted = await self.wanted(entry, settings)
         usable = usable_bytes(await self._free_bytes(), settings.reserve_bytes, self._residents(entry))
-        plan = plan_for(shape, self._wishes(shape, settings), usable)
+        plan = plan_for(wanted.shape, wanted.wishes, usable)
         return plan, plan.needed_bytes <= usable
+
+    async def wanted(self, entry: Entry, settings: SchedulerSettings, options: ModelOptions | None = None) -> Wanted:
+        """What would be loaded with these options, by default those that are remembered."""
+        if options is None:
+            options = await self._world.options(entry.model.id)
+        shape = shape_of(await asyncio.to_thread(read_model, entry.model.path))
+        beside = await find_beside(entry.model, shape, options, self._world.resolve, self._world.adapter_path)
+        return Wanted(shape, self._wishes(shape, wishes_of(options, beside.sizes, settings.wishes)), options, beside)
+
+    async def machine(
+        self, settings: SchedulerSettings, newcomer: Entry | None = None, speed: MachineSpeed | None = None
+    ) -> Machine:
+        """The machine as a model sees it that comes now: idle models would go for it, and its own memory is its own."""
+        residents = self._residents(newcomer)
+        own = newcomer.resident(newcomer.plan, on_gpu=self._on_gpu).held_bytes if newcomer and newcomer.plan else 0
+        outstanding = sum(resident.outstanding_bytes for resident in residents if not resident.idle)
+        idle = sum(resident.held_bytes for resident in residents if resident.idle)
+        return Machine(
+            memory=MemoryNow(memory_now().total_bytes, self._world.free_memory()),
+            gpus=await self._devices(),
+            processors=processors(),
+            reserve_bytes=settings.reserve_bytes,
+            returnable_bytes=own + idle - outstanding,
+            speed=speed,
+        )
 
     async def _start(self, entry: Entry, settings: SchedulerSettings) -> LlamaServer:
         try:
-            plan = await self._admit(entry, settings)
+            wanted = await self.wanted(entry, settings)
+            entry.options, entry.note = wanted.options, " ".join(wanted.beside.notes)
+            plan = await self._admit(entry, settings, wanted)
             entry.state = "loading"
             self._changed(entry)
             return await LlamaServer.start(self._server_spec(entry, plan, settings), self._moved(entry))
@@ -124,17 +172,18 @@ class Loader:
             environ=self._world.environ,
         )
 
-    async def _admit(self, entry: Entry, settings: SchedulerSettings) -> LoadPlan:
+    async def _admit(self, entry: Entry, settings: SchedulerSettings, wanted: Wanted) -> LoadPlan:
         """Make room as decided and reserve it: from here on `entry.plan` counts in everybody's admission."""
-        shape = await _shape(entry)
-        wishes = self._wishes(shape, settings)
         async with self._admission:
             while True:
                 free = await self._free_bytes()
-                verdict = decide(shape, wishes, free, settings.reserve_bytes, self._residents(entry))
+                verdict = decide(wanted.shape, wanted.wishes, free, settings.reserve_bytes, self._residents(entry))
                 if isinstance(verdict, Admit):
-                    entry.plan = verdict.plan
-                    return verdict.plan
+                    beside = wanted.beside
+                    entry.plan = replace(
+                        verdict.plan, draft=beside.draft, projector=beside.projector, adapters=beside.adapters
+                    )
+                    return entry.plan
                 if isinstance(verdict, Evict):
                     await self._evict(verdict.model_ids)
                 elif leaving := [task for other in self._entries.values() if (task := other.leaving)]:
@@ -142,12 +191,12 @@ class Loader:
                 else:
                     raise _out_of_memory(entry.model.id, verdict)
 
-    def _wishes(self, shape: Shape, settings: SchedulerSettings) -> Wishes:
+    def _wishes(self, shape: Shape, wishes: Wishes) -> Wishes:
         if self._world.build.backend != "CPU":
-            return settings.wishes
-        return replace(settings.wishes, prompt_batch=prompt_batch(shape, processors()))
+            return wishes
+        return replace(wishes, prompt_batch=prompt_batch(shape, processors()))
 
-    def _residents(self, newcomer: Entry) -> list[Resident]:
+    def _residents(self, newcomer: Entry | None) -> list[Resident]:
         others = (entry for entry in self._entries.values() if entry is not newcomer)
         return [entry.resident(entry.plan, on_gpu=self._on_gpu) for entry in others if entry.plan is not None]
 
@@ -160,10 +209,6 @@ class Loader:
         return await list_devices(
             binary(self._world.build, "llama-server"), self._world.runtime_dir, self._world.environ
         )
-
-
-async def _shape(entry: Entry) -> Shape:
-    return shape_of(await asyncio.to_thread(read_model, entry.model.path))
 
 
 async def _wait_after_crash(entry: Entry, settings: SchedulerSettings) -> None:

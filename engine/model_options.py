@@ -130,6 +130,15 @@ def check_options(options: ModelOptions, model_id: str = "") -> None:
     _check_adapters(options.adapters or ())
 
 
+def needs_reload(loaded: ModelOptions, chosen: ModelOptions) -> bool:
+    """Whether a model must be loaded anew for other options: scales of the same adapters change while it runs."""
+
+    def without_scales(options: ModelOptions) -> ModelOptions:
+        return replace(options, adapters=tuple(AdapterUse(use.id) for use in options.adapters or ()))
+
+    return without_scales(loaded) != without_scales(chosen)
+
+
 def options_of(values: Mapping[str, Any]) -> ModelOptions:
     """Options from stored JSON: what is not known or not of its type counts as not chosen, and is logged."""
     chosen: dict[str, Any] = {}

@@ -21,12 +21,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from engine.adapters import with_scales
+from engine.companions import AdapterPath
 from engine.crashes import recent
 from engine.devices import memory_now
 from engine.entries import Entry, OnState, Run
 from engine.errors import EngineBusy, EngineError, EngineStopped, LoadFailed, OutOfMemory
+from engine.fit_speed import SpeedsSeen
+from engine.fit_verdict import Fit, fit
 from engine.llama_server import LlamaServer
 from engine.loader import Loader, SchedulerSettings, Surroundings
+from engine.machine import Machine
+from engine.machine_speed import MachineSpeed
+from engine.model_options import ModelOptions, needs_reload
 from engine.types import LoadedModel, LoadPlan, LoadState, Tuning
 from models.child import Ending
 from models.errors import ModelsError
@@ -45,6 +52,7 @@ class Scheduler:
 
     `free_memory` gives the bytes of main memory that are free now (those of GPUs are asked of llama-server),
     `on_change` is called on the loop at every change of a model, `mark_suspect` when a child crashed while loading.
+    `options` gives what was chosen for a model, `adapter_path` where an adapter lies (it may raise ModelsError).
     """
 
     def __init__(
@@ -60,6 +68,8 @@ class Scheduler:
         free_memory: Callable[[], int] = lambda: memory_now().available_bytes,
         mark_suspect: Callable[[str, str], Awaitable[None]] | None = None,
         environ: Mapping[str, str] | None = None,
+        options: Callable[[str], Awaitable[ModelOptions]] | None = None,
+        adapter_path: AdapterPath | None = None,
     ) -> None:
         self.settings = settings or SchedulerSettings()
         self._resolve = resolve
@@ -67,7 +77,10 @@ class Scheduler:
         self._mark_suspect = mark_suspect
         self._entries: dict[str, Entry] = {}
         environment = dict(os.environ) if environ is None else environ
-        surroundings = Surroundings(build, runtime_dir, pidfiles, tuning, free_memory, environment)
+        self._options = options or _nothing_chosen
+        surroundings = Surroundings(
+            build, runtime_dir, pidfiles, tuning, free_memory, environment, self._options, resolve, adapter_path
+        )
         self._loader = Loader(surroundings, self._entries, self._evict, self._changed)
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
@@ -114,6 +127,39 @@ class Scheduler:
     async def plan(self, model_id: str) -> tuple[LoadPlan, bool]:
         """How a model would be loaded now, and whether that fits without unloading anything."""
         return await self._loader.plan(await self._entry(model_id), self.settings)
+
+    async def options_changed(self, model_id: str) -> None:
+        """Tell that other options are remembered for a model now; unloaded ones take them when they are loaded.
+
+        Scales of adapters hold from the next request on. Everything else waits until nobody uses the model: its next
+        user has it loaded anew. Until then its state says so.
+        """
+        entry = self._entries.get(model_id)
+        if entry is None or (run := entry.run) is None:
+            return
+        options = await self._options(model_id)
+        run.options_wait = needs_reload(entry.options, options)
+        if not run.options_wait:
+            run.server.adapters = with_scales(run.server.adapters, options.adapters or ())
+        self._changed(entry)
+
+    async def fit(
+        self,
+        model_id: str,
+        options: ModelOptions | None = None,
+        *,
+        speed: MachineSpeed | None = None,
+        seen: SpeedsSeen | None = None,
+    ) -> Fit:
+        """Whether a model of the library would fit with these options (those remembered by default), and how."""
+        entry = await self._entry(model_id)
+        wanted = await self._loader.wanted(entry, self.settings, options)
+        machine = await self._loader.machine(self.settings, entry, speed)
+        return fit(wanted.shape, wanted.wishes, machine, seen, model_id)
+
+    async def machine(self, speed: MachineSpeed | None = None) -> Machine:
+        """What a model that is not here yet may use: for headers of the Hub and rows of the catalogue."""
+        return await self._loader.machine(self.settings, None, speed)
 
     def state(self, model_id: str) -> LoadedModel:
         """One model as it is now; an id that was never used is simply unloaded."""
@@ -179,6 +225,8 @@ class Scheduler:
                     await asyncio.wait([entry.stopping])
                 elif entry.run is None:
                     await self._await_load(entry)
+                elif entry.run.options_wait and entry.run.holders == 0:
+                    await asyncio.wait([self._stop(entry, entry.run)])
                 elif entry.run.server.ended.done():
                     await asyncio.sleep(0)  # _ended is about to be called
                 else:
@@ -241,6 +289,7 @@ class Scheduler:
         finally:
             entry.loading = None
         self._loaded(entry, server)
+        await self.options_changed(entry.model.id)  # meanwhile, perhaps
         if entry.model.suspect and self._mark_suspect is not None:
             with suppress(ModelsError):  # it may have left the library meanwhile
                 await self._mark_suspect(entry.model.id, "")
@@ -330,3 +379,7 @@ class Scheduler:
         # Waiters take the error from the task; when none is left it is in the entry and in the snapshot.
         if not task.cancelled() and (error := task.exception()) and not isinstance(error, EngineError | ModelsError):
             log.error("%s failed", task.get_name(), exc_info=error)
+
+
+async def _nothing_chosen(_model_id: str) -> ModelOptions:
+    return ModelOptions()

@@ -73,7 +73,8 @@ class LoadedModel:
 
     `allocated_context` is tokens per slot as the child itself reports it, None unless ready. `queued` counts requests
     that wait for a slot or for the load. `last_used_monotonic` is on time.monotonic()'s scale. `rss_bytes` is
-    resident memory in snapshots, 0 in news of a change.
+    resident memory in snapshots, 0 in news of a change. `options_wait`: its options were changed since it was loaded,
+    and hold once nobody uses it and it is loaded anew. `note` says what was left out when it was loaded.
     """
 
     model_id: str
@@ -89,3 +90,5 @@ class LoadedModel:
     error: str = ""
     hint: str = ""
     last_used_monotonic: float | None = None
+    options_wait: bool = False
+    note: str = ""

@@ -183,7 +183,9 @@ def _values(name: str, dims: tuple[int, ...], stored: str) -> Any:
     total = _bytes(dims, stored)
     if stored == "Q4_K":  # gguf-py reads K-quants and does not write them: ggml's block_q4_K, small scales, random bits
         blocks = rng.integers(0, 256, (4096, 144), dtype=np.uint8)
-        blocks[:, :4] = np.frombuffer(np.array([2e-4 / dims[-1] ** 0.5, 6e-3 / dims[-1] ** 0.5], np.float16).tobytes())
+        blocks[:, :4] = np.frombuffer(
+            np.array([2e-4 / dims[-1] ** 0.5, 6e-3 / dims[-1] ** 0.5], np.float16).tobytes(), np.uint8
+        )
         unit = blocks.reshape(-1)
     else:
         row = rng.standard_normal((64, 4096), dtype=np.float32) * np.float32(dims[-1] ** -0.5)
