@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import re
 import sqlite3
 from collections.abc import Iterable
@@ -155,7 +156,7 @@ def _earlier_row(
                 hint="Choose it there.",
             )
         if _same_content(other, model):
-            if not other.path.exists():
+            if not os.path.exists(other.path):  # noqa: PTH110 - False too where it may not be seen
                 return other
             raise ModelExists(
                 f"{other.id} in the library has the same content as {model.path.name}.",
