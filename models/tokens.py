@@ -15,7 +15,7 @@ from models.errors import KeyringMissing
 SERVICE = "jackdaw"
 NAME = "huggingface.co token"
 # Backends that keep nothing, or keep it as plain text: as good as none.
-_USELESS = ("keyring.backends.fail", "keyring.backends.null", "keyrings.alt", "keyring.backends.chainer.empty")
+_USELESS = ("keyring.backends.fail", "keyring.backends.null", "keyring.backends.chainer", "keyrings.alt")
 
 
 class Keyring(Protocol):
@@ -112,15 +112,13 @@ class HubTokens:
         if self._looked:
             return
         self._looked = True
-        from keyring.errors import KeyringError
-
         self._backend = self._backend or _system_keyring()
         if self._backend is None:
             self._problem = "this system has no keyring that keeps secrets."
             return
         try:
             self._token = self._backend.get_password(SERVICE, NAME) or None
-        except (KeyringError, OSError) as error:
+        except Exception as error:  # a daemon that went away speaks in its own library's errors
             self._backend, self._problem = None, f"the system's keyring refused: {_reason(error)}."
         self._kept = "keyring" if self._token else ""
 
@@ -133,11 +131,9 @@ def _system_keyring() -> Keyring | None:
         backend = keyring.get_keyring()
     except Exception:  # backends fail in ways of their own when their daemon is not there
         return None
-    place = type(backend).__module__
-    chained = [type(inner).__module__ for inner in getattr(backend, "backends", ())]
-    if place.startswith("keyring.backends.chainer"):
-        return backend if any(not inner.startswith(_USELESS) for inner in chained) else None
-    return None if place.startswith(_USELESS) else backend
+    # A chain writes to its first member, whatever that is: the first one that keeps secrets is used by itself.
+    members = getattr(backend, "backends", None) or [backend]
+    return next((one for one in members if not type(one).__module__.startswith(_USELESS)), None)
 
 
 def _refused(error: Exception) -> KeyringMissing:

@@ -81,7 +81,10 @@ def check_file_name(name: str) -> str:
     if not name or len(name.encode("utf-8", errors="surrogatepass")) > MAX_NAME_BYTES:
         raise _unsafe(name, "it is empty" if not name else "it is too long")
     # Compatibility forms turn look-alikes such as U+FF0F into the separators they would become on some systems.
-    for form in (name, unicodedata.normalize("NFKC", name)):
+    plain = unicodedata.normalize("NFKC", name)
+    if plain.count("/") != name.count("/"):
+        raise _unsafe(name, "it holds a look-alike of /")
+    for form in (name, plain):
         parts = form.split("/")
         if len(parts) > MAX_PARTS:
             raise _unsafe(name, "it lies too deep")
