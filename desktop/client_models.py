@@ -85,7 +85,7 @@ class ModelsClient(Connection):
         limit: int | None = None,
         next: str = "",
     ) -> wire_models.HubSearch:
-        """One page of results; `next` is the cursor of the page before. `sort`: downloads, likes or recent."""
+        """One page of results; `next` is the cursor of the page before. `sort`: downloads, likes, updated or trending."""
         query = {
             "q": q,
             "author": author,

@@ -25,6 +25,7 @@ from desktop.service.job_rows import JobStore
 from desktop.service.jobs import Jobs
 from desktop.service.keys import Keys
 from desktop.service.listeners import LOOPBACK, BindRefused, Listeners, check_bind
+from desktop.service.model_tools import make_tools
 from desktop.service.openai_api import openai_routes
 from desktop.service.port_app import port_app
 from desktop.service.quiet import run_when_quiet
@@ -124,8 +125,8 @@ class Service:
         """Once per machine and engine, when nobody has asked for anything for a while."""
         try:
             await run_when_quiet(self.core.engine.measure, self.core.busy, quiet_s=MEASURE_AFTER_QUIET_S)
-        except (EngineError, ModelsError, OSError) as error:
-            log.warning("The threads were not measured: %s", error)
+        except (EngineError, ModelsError, OSError, RuntimeError) as error:
+            log.warning("This machine was not measured: %s", error)
 
     async def _tell_status(self) -> None:
         """Publish the status while somebody listens; nobody pays for it otherwise."""
@@ -182,6 +183,15 @@ async def _core(paths: Paths, options: Options, closing: AsyncExitStack) -> Core
     engine = EngineState(paths.engines, options.environ)
     await engine.find()
     closing.push_async_callback(engine.close)
+    tools = await make_tools(
+        paths=paths,
+        settings=settings,
+        environ=options.environ,
+        database=database,
+        library=library,
+        engine=engine,
+        closing=closing,
+    )
 
     async def resolve(model_id: str) -> LibraryModel:
         model = await library.get(model_id)
@@ -229,6 +239,7 @@ async def _core(paths: Paths, options: Options, closing: AsyncExitStack) -> Core
         scheduler=scheduler,
         asking=asking,
         jobs=jobs,
+        tools=tools,
         speed=speed,
     )
 

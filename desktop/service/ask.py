@@ -17,6 +17,7 @@ from desktop.service.chats import Chats, branch, new_id, title_of
 from desktop.service.errors import BadRequest, Conflict, NotAvailable
 from desktop.service.speed import Speed
 from desktop.wire import AskRequest, ContextCount, MessageState
+from engine.adapters import FIELD as LORA
 from engine.context import check_fit, count_chat_tokens
 from engine.errors import EngineStopped
 from engine.scheduler import Scheduler
@@ -106,6 +107,7 @@ class Asking:
         chat, messages = await self._chats.get(chat_id)
         (leaf_id,) = parent_id or (chat.head_id,)
         payload = chat_payload(chat, branch(messages, leaf_id), draft)
+        payload.pop(LORA, None)  # adapters change no count
         model_id = await self._choose_model(chat, "")
         if self._scheduler.state(model_id).state != "ready":
             estimate = sum(len(message["content"].encode()) for message in payload["messages"]) // BYTES_PER_TOKEN
@@ -171,7 +173,7 @@ class Asking:
         answer.wait_for("queued")
         now = asyncio.get_running_loop().time
         async with self._scheduler.hold(model_id, on_state=lambda model: tell_loading(answer, model)) as server:
-            payload = chat_payload(chat, history)
+            payload = server.with_adapters(chat_payload(chat, history))
             heard_at = now()
             try:
                 async with asyncio.timeout(self._stream_idle_s) as idle:
@@ -229,7 +231,9 @@ def chat_payload(chat: ChatRecord, history: Sequence[MessageRecord], draft: str 
     messages = [{"role": "system", "content": chat.system_prompt}] if chat.system_prompt else []
     messages += [{"role": message.role, "content": message.content} for message in history if message.content]
     messages += [{"role": "user", "content": draft}] if draft else []
-    return {"messages": messages, **{name: value for name, value in chat.parameters.items() if value is not None}}
+    chosen = {name: value for name, value in chat.parameters.items() if value is not None}
+    adapters = {LORA: chosen.pop("adapters")} if "adapters" in chosen else {}
+    return {"messages": messages, **chosen, **adapters}
 
 
 def check_parent(messages: Sequence[MessageRecord], request: AskRequest) -> None:

@@ -58,6 +58,13 @@ class Catalogue:
             known.pop(model_id, None)
         self._events.publish("library", {"action": "removed", "id": model_id})
 
+    async def refresh(self, model_id: str) -> Model:
+        """What is chosen or known of a model changed: estimate it anew and tell everybody."""
+        self._estimates.pop(model_id, None)
+        row = await self.row(model_id)
+        self._events.publish("model", row.model_dump())
+        return row
+
     def changed(self, loaded: LoadedModel) -> None:
         """The scheduler's `on_change`: a new state or error lasts, a fraction or a count of requests passes."""
         now = (loaded.state, loaded.error)
@@ -103,6 +110,9 @@ def model_row(model: LibraryModel, loaded: LoadedModel, estimate: tuple[int, boo
         has_chat_template=model.has_chat_template,
         supports_infill=model.supports_infill,
         source=model.source,
+        repo=model.repo,
+        source_model=model.source_model,
+        has_projector=model.projector is not None,
         licence=model.licence,
         added_at=model.added_at,
         allocated_context=loaded.allocated_context,

@@ -16,6 +16,7 @@ Checker = Callable[[Any, str], Any]
 
 MAX_DEPTH = 64  # of schemas, tool definitions and template arguments: llama.cpp walks them recursively
 MAX_SCHEMA_BYTES = 256 * 1024
+MAX_ADAPTERS = 8
 INT32_MAX = 2**31 - 1
 
 
@@ -178,3 +179,16 @@ def _children(item: Any) -> Sequence[Any]:
     if isinstance(item, dict):
         return list(item.values())
     return item if isinstance(item, list) else ()
+
+
+def adapters(value: Any, name: str) -> list[dict[str, Any]]:
+    """LoRA adapters by their ids with their scales: [{"id": "poems", "scale": 0.5}], the scale 1 unless given."""
+    if not isinstance(value, list) or len(value) > MAX_ADAPTERS:
+        raise bad_field(name, f"must be a list of at most {MAX_ADAPTERS} adapters.")
+    chosen: dict[str, float] = {}
+    for number_, one in enumerate(value):
+        where = f"{name}[{number_}]"
+        if not isinstance(one, dict) or not isinstance(one.get("id"), str) or not one["id"]:
+            raise bad_field(where, 'must name an adapter by its id: {"id": "poems", "scale": 0.5}.')
+        chosen[one["id"]] = number(-10, 10)(one.get("scale", 1.0), f"{where}.scale")
+    return [{"id": adapter_id, "scale": scale} for adapter_id, scale in chosen.items()]

@@ -17,10 +17,10 @@ from desktop.service.events import EventLog
 from desktop.service.jobs import Jobs
 from desktop.service.keys import Keys
 from desktop.service.listeners import Listeners
+from desktop.service.model_tools import ModelTools, usual_wishes
 from desktop.service.speed import Speed
 from desktop.settings import SettingsFile
 from desktop.wire import Health, PortStatus, Status
-from engine.fit import Wishes
 from engine.llama_server import Patience
 from engine.scheduler import Scheduler, SchedulerSettings
 from models.database import Database
@@ -46,6 +46,7 @@ class Core:
     scheduler: Scheduler
     asking: Asking
     jobs: Jobs
+    tools: ModelTools
     speed: Speed
     listeners: Listeners | None = None
     started_at: float = field(default_factory=time.time)
@@ -129,5 +130,5 @@ def scheduler_settings(settings: SettingsFile, patience: Patience) -> SchedulerS
     return SchedulerSettings(
         idle_s=float(chosen.idle_unload_s) or None,
         patience=patience,
-        wishes=Wishes(context=chosen.context_limit or None, slots=chosen.slots or None),
+        wishes=usual_wishes(chosen),
     )

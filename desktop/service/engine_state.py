@@ -18,6 +18,7 @@ from desktop.service.machine import devices
 from desktop.wire import DoctorReport, EngineInfo
 from engine.doctor import doctor_report
 from engine.errors import EngineUnproven
+from engine.machine_speed import MachineSpeed, load_speed, measure_speed
 from engine.proof import ProofResult, from_json, prove_and_save
 from engine.tuning import is_measured, load_tuning, measure, measured_figures
 from engine.types import Tuning
@@ -33,6 +34,7 @@ class EngineState:
 
     def __init__(self, engines: Path, environ: Mapping[str, str] | None = None) -> None:
         self.tuning = Tuning()
+        self.speed: MachineSpeed | None = None  # None until it was measured
         self._engines = engines
         self._environ = os.environ if environ is None else environ
         self._found: EngineBuild | None = None
@@ -63,6 +65,7 @@ class EngineState:
             return
         self._proof = from_json(self._found.proof)
         self.tuning = await asyncio.to_thread(load_tuning, self._engines, self._found)
+        self.speed = await asyncio.to_thread(load_speed, self._engines, self._found)
 
     def start_proof(self) -> None:
         """Prove in the background unless a result is saved."""
@@ -83,16 +86,21 @@ class EngineState:
             )
 
     async def measure(self) -> None:
-        """Choose by measurement how models share the processors; a kept measurement is not repeated.
+        """Choose by measurement how models share the processors, then learn how fast the machine is with that.
 
-        Takes half a minute of all processors. Models that are loaded keep the threads they have.
+        What was measured before is kept. Takes a minute of all processors; models that are loaded keep the threads
+        they have.
         """
         await self.require_proven()
-        if self._found is None or await asyncio.to_thread(is_measured, self._engines, self._found):
+        if self._found is None:
             return
         with tempfile.TemporaryDirectory(prefix="jackdaw-tuning-", ignore_cleanup_errors=True) as folder:
-            self.tuning = await measure(self._engines, self._found, Path(folder), _log_step)
-        log.info("threads: %s", self.tuning.source)
+            if not await asyncio.to_thread(is_measured, self._engines, self._found):
+                self.tuning = await measure(self._engines, self._found, Path(folder), _log_step)
+                log.info("threads: %s", self.tuning.source)
+            if self.speed is None:
+                self.speed = await measure_speed(self._engines, self._found, self.tuning, Path(folder), _log_step)
+                log.info("memory is read at %.1f GB/s", self.speed.weight_bytes_per_s / 1e9)
 
     async def report(self, *, again: bool) -> DoctorReport:
         """What the doctor says; with `again` after a new proof."""

@@ -1,7 +1,7 @@
 """The fields of the OpenAI dialect: which are known, what they may hold, and what llama-server gets for them.
 
 One table per route, field → checker. Unknown fields are dropped without a word, as OpenAI's own clients send new ones
-all the time; they never reach llama-server, some of whose fields steer slots, adapters and debug output.
+all the time; they never reach llama-server, some of whose fields steer slots and debug output.
 Source of llama-server's fields: llama.cpp tools/server/server-schema.cpp and README.md of the pinned release.
 """
 
@@ -13,6 +13,7 @@ from typing import Any
 from desktop.service.api_errors import ApiError, bad_field
 from desktop.service.checks import (
     Checker,
+    adapters,
     boolean,
     integer,
     json_object,
@@ -66,6 +67,7 @@ SAMPLING: Mapping[str, Checker] = {
     "stream": boolean,
     "return_progress": boolean,
     "timings_per_token": boolean,
+    "lora": adapters,  # by our ids; llama-server gets the numbers of the child, see engine/adapters.py
 }
 
 CHAT: Mapping[str, Checker] = {

@@ -35,6 +35,7 @@ from models.gguf import Kind
 from models.library import Library, LibraryModel
 
 MAX_REFUSAL_BYTES = 1024 * 1024
+WITH_ADAPTERS = ("chat", "completion", "infill")
 
 
 class InferenceCore(Protocol):
@@ -156,9 +157,10 @@ class Endpoint:
                 raise await server.silent(time.monotonic() - began) from error
 
     async def _ask(self, job: Job, server: LlamaServer, scope: Scope, send: Send) -> None:
-        await check_fit(server, job.kind, job.payload)
-        await _check_dimensions(server, job.payload)
-        response = await server.upstream.request("POST", job.target, _encode(job.payload))
+        payload = server.with_adapters(job.payload) if job.kind in WITH_ADAPTERS else job.payload
+        await check_fit(server, job.kind, payload)
+        await _check_dimensions(server, payload)
+        response = await server.upstream.request("POST", job.target, _encode(payload))
         if response.status != 200:
             async with response:
                 raise in_terms_of(job.kind, refusal(response.status, await response.read(MAX_REFUSAL_BYTES)))

@@ -5,11 +5,22 @@ from __future__ import annotations
 from desktop.service.chat_rows import CHATS_MIGRATION
 from desktop.service.job_rows import JOBS_MIGRATION
 from desktop.service.keys import KEYS_MIGRATION
+from engine.fit_speed import SPEEDS_MIGRATION
+from engine.model_options import MODEL_OPTIONS_MIGRATION
 from models.library import LIBRARY_MIGRATIONS
+from models.stores.hashes import FILE_HASHES_MIGRATION
 
 MIGRATIONS = tuple(
     sorted(
-        (*LIBRARY_MIGRATIONS, CHATS_MIGRATION, KEYS_MIGRATION, JOBS_MIGRATION),
+        (
+            *LIBRARY_MIGRATIONS,
+            CHATS_MIGRATION,
+            KEYS_MIGRATION,
+            JOBS_MIGRATION,
+            MODEL_OPTIONS_MIGRATION,
+            FILE_HASHES_MIGRATION,
+            SPEEDS_MIGRATION,
+        ),
         key=lambda migration: migration.number,
     )
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 from desktop import wire
 from desktop.service.control_route import Call, ControlRoute
 from desktop.service.core import Core
-from desktop.service.errors import BadRequest
+from desktop.service.errors import BadRequest, Conflict
 
 MODELS = "/jackdaw/v1/models"
 
@@ -30,10 +30,20 @@ async def get_model(core: Core, call: Call) -> wire.Model:
 
 async def remove_model(core: Core, call: Call) -> wire.RemovedModel:
     model = await core.library.get(call.path["model_id"])
+    if working := core.jobs.about(model.id):
+        title = working[0].row.title
+        raise Conflict("model_in_use", f"{model.name} is needed: {title}.", hint="Cancel that, or wait for its end.")
     await core.scheduler.unload(model.id)
-    removed = await core.library.remove(model.id, delete_below=core.paths.models)
+    known = core.tools.stores.last.paths
+    removed = await core.library.remove(model.id, delete_below=core.paths.models, known=known)
     core.catalogue.removed(model.id)
-    return wire.RemovedModel(id=removed.id, path=str(removed.path), file_deleted=removed.file_deleted)
+    return wire.RemovedModel(
+        id=removed.id,
+        path=str(removed.path),
+        file_deleted=removed.file_deleted,
+        freed_bytes=removed.freed_bytes,
+        shared_with=[str(path) for path in removed.shared_with],
+    )
 
 
 async def load_model(core: Core, call: Call) -> wire.Model:
