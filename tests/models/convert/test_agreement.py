@@ -1,0 +1,129 @@
+"""Converted models compute what transformers computes, and serve: measured through the real llama-server."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from desktop.paths import Paths
+from engine.llama_server import LlamaServer, ServerSpec
+from engine.types import LoadPlan
+from models.convert.checkpoint import check_checkpoint
+from models.convert.convert import Converted, OutType, convert
+from models.gguf import Kind
+from models.llamacpp import EngineBuild, binary
+from models.progress import Cancel, Progress
+from tests.models.convert.conftest import Known
+
+pytestmark = pytest.mark.anyio
+
+# Largest difference of any log-probability over the whole vocabulary, in nats. Computing in 32 bits in another order
+# gives about 1e-4; a wrong rotation, norm, window or expert gives more than 1.
+TOLERANCE: dict[OutType, float] = {"f32": 0.02, "f16": 0.05}
+COSINE = 0.999
+
+
+@asynccontextmanager
+async def served(build: EngineBuild, paths: Paths, path: Path, kind: Kind, **plan: Any) -> AsyncIterator[LlamaServer]:
+    server = await LlamaServer.start(
+        ServerSpec(
+            model_id="converted",
+            model_path=path,
+            kind=kind,
+            plan=LoadPlan(context=256, slots=1, **plan),
+            program=binary(build, "llama-server"),
+            runtime_dir=paths.runtime,
+            pidfiles=paths.children,
+            environ=dict(os.environ),
+        )
+    )
+    try:
+        yield server
+    finally:
+        await server.stop()
+
+
+async def converted(
+    known: Known, build: EngineBuild, target: Path, out_type: OutType, told: list[Progress] | None = None
+) -> Converted:
+    assert build.convert_dir is not None
+    checkpoint = check_checkpoint(known.folder, build.convert_dir)
+    report = (told if told is not None else []).append
+    return await convert(checkpoint, target, out_type, build=build, report=report, cancel=Cancel(), floor_bytes=0)
+
+
+async def next_logprobs(server: LlamaServer, tokens: list[int], vocabulary: int) -> np.ndarray:
+    """Logarithms of the probabilities of the next token, in the order of the vocabulary."""
+    request = {"prompt": tokens, "n_predict": 1, "n_probs": vocabulary, "temperature": 0, "cache_prompt": False}
+    status, answer = await server.upstream.json("POST", "/completion", request)
+    assert status == 200, answer
+    listed = answer["completion_probabilities"][0]["top_logprobs"]
+    found = np.full(vocabulary, np.nan)
+    for entry in listed:
+        found[entry["id"]] = entry["logprob"]
+    assert not np.isnan(found).any()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "out_type", "architecture"),
+    [
+        ("llama", "f16", "llama"),
+        ("qwen2", "f32", "qwen2"),
+        ("qwen3", "f32", "qwen3"),
+        ("gemma2", "f32", "gemma2"),
+        ("gemma3", "f32", "gemma3"),
+        ("mixtral", "f32", "llama"),
+    ],
+)
+async def test_a_language_model_gives_the_same_probabilities_and_serves(
+    name: str, out_type: OutType, architecture: str, known: Callable[[str], Known], build: EngineBuild, home: Paths
+) -> None:
+    checkpoint = known(name)
+    told: list[Progress] = []
+
+    made = await converted(checkpoint, build, home.models / f"{name}.gguf", out_type, told)
+
+    assert (made.header.architecture, made.header.quant) == (architecture, {"f16": "F16", "f32": "F32"}[out_type])
+    assert [progress.done for progress in told] == sorted(progress.done for progress in told)
+    assert (told[-1].fraction, told[-1].unit) == (1.0, "tensors")
+    assert os.listdir(home.models) == [f"{name}.gguf"]
+    cache = {"cache_type_k": "f32", "cache_type_v": "f32"} if out_type == "f32" else {}
+    async with served(build, home, made.path, "chat", **cache) as server:
+        for prompt in checkpoint.answers["prompts"]:
+            _, tokenized = await server.upstream.json(
+                "POST", "/tokenize", {"content": prompt["text"], "add_special": True}
+            )
+            assert tokenized["tokens"] == prompt["tokens"]
+            expected = np.array(prompt["logprobs"])
+            difference = np.abs(await next_logprobs(server, prompt["tokens"], len(expected)) - expected).max()
+            assert difference < TOLERANCE[out_type], (name, len(prompt["tokens"]), difference)
+        # And it serves what people use: a chat of some tokens.
+        messages = [{"role": "user", "content": "A small boat"}]
+        status, answer = await server.upstream.json(
+            "POST", "/v1/chat/completions", {"messages": messages, "max_tokens": 4, "temperature": 0}
+        )
+        assert (status, answer["usage"]["completion_tokens"] > 0) == (200, True)
+
+
+async def test_minilm_from_its_package_gives_the_same_embeddings(
+    known: Callable[[str], Known], build: EngineBuild, home: Paths
+) -> None:
+    from tests.models.convert.checkpoints import SENTENCES
+
+    minilm = known("minilm")
+
+    made = await converted(minilm, build, home.models / "minilm.gguf", "f16")
+
+    assert (made.header.architecture, made.header.kind, made.header.licence) == ("bert", "embedding", "apache-2.0")
+    async with served(build, home, made.path, "embedding", batch=256) as server:
+        _, answer = await server.upstream.json("POST", "/v1/embeddings", {"input": list(SENTENCES)})
+    for entry, expected in zip(answer["data"], minilm.answers["embeddings"], strict=True):
+        cosine = float(np.dot(entry["embedding"], expected) / np.linalg.norm(entry["embedding"]))
+        assert cosine >= COSINE, cosine
