@@ -205,8 +205,19 @@ class Event(Wire):
     data: dict[str, Any]
 
 
+class AdapterUse(Wire):
+    """A LoRA adapter with the strength it is applied with; 0 keeps it loaded and switched off."""
+
+    id: str
+    scale: float = Field(default=1.0, ge=-10, le=10)
+
+
 class SamplingParameters(Wire):
-    """Only what the user set; everything absent is the engine's own default."""
+    """Only what the user set; everything absent is the engine's own default.
+
+    `adapters` are those of this chat alone: the others that the model has loaded are switched off. None leaves the
+    choice to the model's options.
+    """
 
     temperature: float | None = Field(default=None, ge=0, le=5)
     top_p: float | None = Field(default=None, ge=0, le=1)
@@ -217,6 +228,7 @@ class SamplingParameters(Wire):
     frequency_penalty: float | None = Field(default=None, ge=-2, le=2)
     presence_penalty: float | None = Field(default=None, ge=-2, le=2)
     stop: list[str] | None = Field(default=None, max_length=16)
+    adapters: list[AdapterUse] | None = Field(default=None, max_length=8)
 
 
 class MessageUsage(Wire):

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from desktop.wire import Wire
+from desktop.wire import AdapterUse, Wire
 
 Task = Literal["chat", "code", "autocomplete", "embedding", "rerank", "vision"]
 Verdict = Literal["fits", "tight", "too_large"]
@@ -31,13 +31,6 @@ class ModelOptions(Wire):
     draft_model: str | None = None  # id of a small model of the same vocabulary; "" for none
     projector: bool | None = None  # whether the picture part is loaded, where there is one
     adapters: list[AdapterUse] | None = None
-
-
-class AdapterUse(Wire):
-    """A LoRA adapter with the strength it is applied with; 0 keeps it loaded and switched off."""
-
-    id: str
-    scale: float = Field(default=1.0, ge=-10, le=10)
 
 
 class DeviceNeed(Wire):
@@ -395,6 +388,3 @@ class Details(Wire):
     shared_with: list[str] = Field(default_factory=list)
     metadata: dict[str, Any] = Field(default_factory=dict)
     jail: str = ""  # how a conversion of it would be, or was, locked in
-
-
-ModelOptions.model_rebuild()

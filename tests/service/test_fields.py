@@ -29,12 +29,11 @@ HELLO = [{"role": "user", "content": "hi"}]
 PLAIN: dict[str, Any] = {"messages": HELLO, "prompt": "hi", "input": "hi", "query": "q", "documents": ["a", "b"]}
 TOOL = {"type": "function", "function": {"name": "look", "parameters": {"type": "object", "properties": {}}}}
 
-# Fields of llama-server that steer other people's slots, adapters, files or debug output.
+# Fields of llama-server that steer other people's slots, files or debug output.
 DANGEROUS = {
     "id_slot": 0,
     "n_discard": -5,
     "n_keep": -1,
-    "lora": [{"id": 0, "scale": 9}],
     "verbose": True,
     "return_tokens": True,
     "response_fields": ["x"],
@@ -60,6 +59,20 @@ def refused(make: Any, body: dict[str, Any]) -> ApiError:
         make(body)
     assert caught.value.status == 400
     return caught.value
+
+
+def test_adapters_are_named_by_id() -> None:
+    body = {"messages": HELLO, "prompt": "hi", "lora": [{"id": "poems", "scale": 0.5, "path": "/etc"}, {"id": "law"}]}
+    for make in (chat_payload, completion_payload):
+        assert make(body)["lora"] == [{"id": "poems", "scale": 0.5}, {"id": "law", "scale": 1.0}]
+
+
+@pytest.mark.parametrize(
+    "lora",
+    [{}, "poems", [{"id": 0, "scale": 1}], [{"id": ""}], [{"scale": 1}], [{"id": "a", "scale": 99}], [None] * 9],
+)
+def test_adapters_by_number_or_beyond_reason_are_refused(lora: Any) -> None:
+    assert (refused(chat_payload, {"messages": HELLO, "lora": lora}).param or "").startswith("lora")
 
 
 def chat(**fields: Any) -> dict[str, Any]:
