@@ -8,14 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.errors import BadOption
 from engine.fit import TYPE_BYTES
 from engine.launch_args import FORBIDDEN, launch_arguments
-from engine.types import LoadPlan, Tuning
+from engine.types import LoadedAdapter, LoadPlan, Tuning
 
 SOCKET = Path("/run/jackdaw/llama-0a0b0c0d.sock")
 KEY_FILE = Path("/run/jackdaw/llama-0a0b0c0d.key")
 cache_types = st.none() | st.sampled_from(sorted(TYPE_BYTES))
 counts = st.none() | st.integers(0, 512)
+
+path_names = st.text(st.characters(exclude_characters="\0/:", exclude_categories=["Cs"]), min_size=1, max_size=40)
+paths = path_names.map(lambda name: Path("/files") / name)
+scales = st.floats(-10, 10)
+adapters = st.builds(LoadedAdapter, id=st.just("a"), path=paths, scale=scales)
 
 plans = st.builds(
     LoadPlan,
@@ -28,6 +34,10 @@ plans = st.builds(
     pooling=st.sampled_from([None, "none", "mean", "cls", "last"]),
     cache_ram_mib=st.integers(0, 4096),
     checkpoints=counts,
+    cpu_expert_layers=counts,
+    draft=st.none() | paths,
+    projector=st.none() | paths,
+    adapters=st.lists(adapters, max_size=3).map(tuple),
 )
 tunings = st.builds(Tuning, threads=counts, threads_batch=counts, poll=st.none() | st.integers(0, 100))
 file_names = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), min_size=1, max_size=40)
@@ -89,3 +99,61 @@ def test_ambiguous_arguments_are_refused(model: str, socket: str, alias: str) ->
     plan = LoadPlan(context=512, slots=1)
     with pytest.raises(ValueError, match=r"absolute|\.sock|not a model id"):
         launch_arguments(plan, Path(model), Path(socket), KEY_FILE, alias=alias, tuning=Tuning(), kind="chat")
+
+
+def beside(**chosen) -> tuple[str, ...]:
+    plan = LoadPlan(context=512, slots=1, **chosen)
+    arguments = launch_arguments(plan, Path("/m.gguf"), SOCKET, KEY_FILE, alias="m", tuning=Tuning(), kind="chat")
+    return arguments[arguments.index("--cache-ram") + 2 :]
+
+
+def test_files_beside_the_model_are_named() -> None:
+    assert beside(draft=Path("/d.gguf")) == ("--model-draft", "/d.gguf", "--spec-type", "draft-simple")
+    assert beside(projector=Path("/p.gguf")) == ("--mmproj", "/p.gguf")
+    assert beside(cpu_expert_layers=12) == ("--n-cpu-moe", "12")
+    assert beside(cpu_expert_layers=0) == ()
+
+
+def split_like_llama_server(value: str) -> list[list[str]]:
+    """parse_csv_row and string_split of llama.cpp's common/arg.cpp, for one argument of --lora-scaled."""
+    fields, field, quoted, at = [], "", False, 0
+    while at < len(value):
+        letter = value[at]
+        if letter == '"':
+            if not quoted and field:
+                field += letter
+            elif not quoted:
+                quoted = True
+            elif value[at + 1 : at + 2] == '"':
+                field, at = field + letter, at + 1
+            else:
+                quoted = False
+        elif letter == "," and not quoted:
+            fields, field = [*fields, field], ""
+        else:
+            field += letter
+        at += 1
+    return [one.split(":") for one in [*fields, field]]
+
+
+@given(st.lists(adapters, min_size=1, max_size=4))
+def test_llama_server_reads_every_adapter_and_scale_back(chosen: list[LoadedAdapter]) -> None:
+    flag, value = beside(adapters=tuple(chosen))
+    assert flag == "--lora-scaled"
+    read = split_like_llama_server(value)
+    assert [one[0] for one in read] == [str(adapter.path) for adapter in chosen]
+    assert [float(one[1]) for one in read] == [pytest.approx(adapter.scale, rel=1e-5) for adapter in chosen]
+
+
+def test_an_adapter_at_a_path_with_a_colon_is_refused_in_words() -> None:
+    with pytest.raises(BadOption, match="colon") as refused:
+        beside(adapters=(LoadedAdapter("poems", Path("/a:b/poems.gguf")),))
+    assert refused.value.option == "adapters"
+
+
+@pytest.mark.parametrize(
+    "chosen", [{"draft": Path("d")}, {"projector": Path("p")}, {"adapters": (LoadedAdapter("a", Path("a")),)}]
+)
+def test_relative_companions_are_refused(chosen) -> None:
+    with pytest.raises(ValueError, match="absolute"):
+        beside(**chosen)
