@@ -51,6 +51,18 @@ def in_rate(tokens_per_s: float) -> str:
     return f"{tokens_per_s:.1f}" if tokens_per_s < 100 else f"{tokens_per_s:,.0f}"
 
 
+def time_left(seconds: float | None) -> str:
+    """ "40 s left", "2 min left", "1 h 5 min left", or "" when unknown."""
+    if seconds is None or seconds < 0:
+        return ""
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s left"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min left"
+    return f"{minutes // 60} h {minutes % 60} min left" if minutes % 60 else f"{minutes // 60} h left"
+
+
 def in_seconds(milliseconds: float | None) -> str:
     """ "0.31 s", or "" when unknown."""
     return "" if milliseconds is None else f"{milliseconds / 1000:.2f} s"

@@ -57,6 +57,21 @@ class ModelActions(QObject):
         )
         self.changed.emit(model_id)
 
+    def reload(self, model_id: str) -> None:
+        """Unload, then load again: with the options that are remembered now."""
+
+        def unloaded(model: Model) -> None:
+            self._ended(model_id, model)
+            self.load(model_id)
+
+        self.failures.pop(model_id, None)
+        self._bridge.call(
+            lambda client: client.unload_model(model_id),
+            unloaded,
+            lambda failure: self._failed(model_id, failure),
+            owner=self,
+        )
+
     def remove(self, model_id: str) -> None:
         """Take a model out of the library."""
         self.failures.pop(model_id, None)

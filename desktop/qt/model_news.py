@@ -15,21 +15,22 @@ from desktop.qt.components.toast import ToastHost
 from desktop.qt.imports import Imports
 from desktop.qt.model_actions import ModelActions
 from desktop.qt.model_words import not_added, title_of
+from desktop.qt.models.store_words import removal_words
 from desktop.qt.store import Store
 from desktop.qt.theme import Theme
 
 if TYPE_CHECKING:
     from desktop.wire import Job, Model, RemovedModel
+    from desktop.wire_models import DiskModel
 
 
 class ModelNews(QObject):
-    """`working(bool)` while files are read; `chat_asked(id)` when a new model is taken for the chat in view.
+    """`chat_asked(id)` when a new model is taken for the chat in view.
 
     `takes_first(id)` says whether the chat in view waits for a model: then it gets the new one unasked.
     `told()` says whether failures are in view already, on the page of the models.
     """
 
-    working = Signal(bool)
     chat_asked = Signal(str)
 
     def __init__(
@@ -48,13 +49,11 @@ class ModelNews(QObject):
         self._toasts = toasts
         self._takes_first = takes_first
         self._told = told
-        imports.progress.connect(lambda _job: self.working.emit(True))
         imports.finished.connect(self._import_ended)
         imports.refused.connect(self._refused)
         actions.removed.connect(self._removed)
 
     def _import_ended(self, job: Job) -> None:
-        self.working.emit(bool(self._imports.running))
         name = Path(self._imports.file_of(job.id)).name
         if job.state == "failed":
             self._tell_failed(name, job.error, job.hint)
@@ -86,14 +85,14 @@ class ModelNews(QObject):
             self._toasts.show_toast(f"{path.name} left the library.", undo=lambda: self._imports.start([path]))
 
 
-def ask_to_remove(theme: Theme, model: Model | None, actions: ModelActions, *, ours: Path, parent: QWidget) -> None:
-    """Ask before a model leaves; says whether its file below `ours` is deleted or a file elsewhere stays."""
+def ask_to_remove(
+    theme: Theme, model: Model | None, actions: ModelActions, *, ours: Path, use: DiskModel | None, parent: QWidget
+) -> None:
+    """Ask before a model leaves; says whether its file below `ours` is deleted, what that frees, or that it stays."""
     if model is None:
         return
     deletes = ours in Path(model.path).parents
-    text = (
-        "The file in Jackdaw's own folder is deleted from the disk." if deletes else f"The file stays at {model.path}."
-    )
+    text = removal_words(use, model.path, deletes=deletes)
     dialog = Dialog(theme, f"Remove {title_of(model)} from the library?", text, parent)
     dialog.finished.connect(dialog.deleteLater)
     dialog.add_cancel()

@@ -22,7 +22,10 @@ from desktop.qt.imports import Imports
 from desktop.qt.model_actions import ModelActions
 from desktop.qt.model_news import ModelNews, ask_to_remove
 from desktop.qt.model_picker import ModelPicker
-from desktop.qt.models_page import ModelsPage
+from desktop.qt.models.drops import Drops
+from desktop.qt.models.job_actions import JobActions
+from desktop.qt.models.job_news import JobNews
+from desktop.qt.models.page import ModelsPage
 from desktop.qt.palette_rows import PaletteSource
 from desktop.qt.rail import Rail, paint_mark
 from desktop.qt.settings_panel import SettingsPanel
@@ -63,6 +66,8 @@ class MainWindow(Pane):
         self.store = Store(bridge, self)
         self.actions_of_models = ModelActions(bridge, self.store)
         self.imports = Imports(bridge, self.store)
+        self.jobs = JobActions(bridge, self.store)
+        self.drops = Drops(theme, self, bridge, self.imports, self.jobs)
         self.toasts = ToastHost(theme, self, self._toast_floor)
         self.commands = Commands(self)
         self._make_parts()
@@ -164,7 +169,7 @@ class MainWindow(Pane):
         if page_id == "chat":
             self.chat.column.composer.focus()
         else:
-            self.models.first_focus().setFocus(Qt.FocusReason.OtherFocusReason)
+            self.models.enter()
 
     def new_chat(self) -> None:
         self.show_page("chat")
@@ -175,9 +180,9 @@ class MainWindow(Pane):
         self.chat.open_chat(chat_id)
 
     def find_in_chat(self) -> None:
-        """Find words in the conversation in view, or filter the models."""
+        """Find words in the conversation in view, or models."""
         if self.pages.currentWidget() is self.models:
-            self.models.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            self.models.find_models()
         else:
             self.chat.column.find_bar.open_bar()
 
@@ -196,7 +201,7 @@ class MainWindow(Pane):
     def next_area(self, step: int = 1) -> None:
         """F6: move the focus to the next area of the window."""
         areas = [self.rail.first_focus()]
-        areas += self.chat.areas() if self.pages.currentWidget() is self.chat else [self.models.first_focus()]
+        areas += self.chat.areas() if self.pages.currentWidget() is self.chat else self.models.areas()
         areas.append(self.status_bar.engine)
         focused = QApplication.focusWidget()
         here = next((i for i, area in enumerate(areas) if _same_area(area, focused)), -1)
@@ -211,7 +216,15 @@ class MainWindow(Pane):
         dialog.open()
 
     def import_files(self, paths: list[Path]) -> None:
-        self.imports.start(paths)
+        """Files and folders that were dropped or chosen."""
+        self.drops.take(paths)
+
+    def toggle_list(self) -> None:
+        """Fold or unfold the list beside the page in view."""
+        (self.chat if self.pages.currentWidget() is self.chat else self.models).toggle_list()
+
+    def toggle_inspector(self) -> None:
+        (self.chat if self.pages.currentWidget() is self.chat else self.models).toggle_inspector()
 
     def show_fault(self, sentence: str, trace: str) -> None:
         """A bug of ours: said once, with the traceback to copy."""
@@ -250,6 +263,15 @@ class MainWindow(Pane):
         self.show_page("chat")
         self.chat.take_model(model_id)
 
+    def _show_model(self, model_id: str) -> None:
+        self.show_page("models")
+        self.models.show_model(model_id)
+
+    def show_models_view(self, row_id: str) -> None:
+        """A view of the Models page by its row in the list there."""
+        self.models.show_view(row_id)
+        self.show_page("models")
+
     def _toast_floor(self) -> QWidget | None:
         """Toasts stay above the composer: the next message is written while they are read."""
         composer = self.chat.column.composer
@@ -257,7 +279,9 @@ class MainWindow(Pane):
 
     def _ask_to_remove(self, model_id: str) -> None:
         model = self.store.models.get(model_id)
-        ask_to_remove(self.theme, model, self.actions_of_models, ours=self._paths.models, parent=self)
+        disk = self.models.known.disk
+        use = next((row for row in disk.models if row.id == model_id), None) if disk is not None else None
+        ask_to_remove(self.theme, model, self.actions_of_models, ours=self._paths.models, use=use, parent=self)
 
     # -- building ----------------------------------------------------------------------------------------------------
 
@@ -268,7 +292,7 @@ class MainWindow(Pane):
         self.rail.add_page("models", "box", "Models", "Ctrl+2")
         self.pages = QStackedWidget()
         self.chat = ChatPage(theme, bridge, store, self.actions_of_models, self.toasts)
-        self.models = ModelsPage(theme, store, self.actions_of_models, self.imports)
+        self.models = ModelsPage(theme, bridge, store, self.actions_of_models, imports=self.imports, jobs=self.jobs)
         self.pages.addWidget(self.chat)
         self.pages.addWidget(self.models)
         self.status_bar = StatusBar(theme, bridge, store, lambda: self.chat.conversation.model)
@@ -285,7 +309,8 @@ class MainWindow(Pane):
             takes_first=self._waits_for_model,
             told=self.models.isVisible,
         )
-        self.drop_cover = DropOverlay(theme, self, "Drop to add the model")
+        self.job_news = JobNews(store, self.toasts, told=self.models.isVisible)
+        self.drop_cover = DropOverlay(theme, self, "Drop to add models, folders or checkpoints")
         self.tray = Tray(self.windowIcon(), self)
         self.tray.show()
 
@@ -320,7 +345,11 @@ class MainWindow(Pane):
         self.models.chosen.connect(self._chat_with)
         self.models.choose_file_asked.connect(self.choose_file)
         self.models.remove_asked.connect(self._ask_to_remove)
-        self.news.working.connect(lambda works: self.rail.set_dot("models", works))
+        self.models.dropped.connect(self.import_files)
+        self.models.settings_asked.connect(self.settings_panel.show_settings)
+        self.job_news.working.connect(lambda works: self.rail.set_dot("models", works))
+        self.job_news.model_asked.connect(self._show_model)
+        self.job_news.transfers_asked.connect(lambda: self.show_models_view("transfers"))
         self.news.chat_asked.connect(self._chat_with)
         self.drop_cover.dropped.connect(self.import_files)
         self.palette_panel.chosen.connect(self._palette_chosen)

@@ -26,6 +26,7 @@ class Store(QObject):
     chats_changed = Signal()
     chat_changed = Signal(str, str)  # id, action: created, changed, deleted, restored, answering, answered
     job_changed = Signal(object)  # Job
+    jobs_changed = Signal()  # all of them were asked for anew
     settings_changed = Signal()
     raise_asked = Signal()
     failed = Signal(object)  # Failure of a question asked in the background
@@ -107,6 +108,12 @@ class Store(QObject):
 
     def _jobs_came(self, jobs: list[Job]) -> None:
         self.jobs = {job.id: job for job in jobs}
+        self.jobs_changed.emit()
+
+    def take_job(self, job: Job) -> None:
+        """What an answer said of a job, before its event comes."""
+        self.jobs[job.id] = job
+        self.job_changed.emit(job)
 
     def _link_changed(self, link: Link) -> None:
         # The first time a `reset` event follows: asking after the events have begun leaves no gap between the two.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from desktop.qt.branches import last_of
@@ -21,6 +22,7 @@ def _of_window(window: MainWindow) -> list[Command]:
         Command("palette", "Commands and chats", "Window", window.open_palette, ("Ctrl+K",), in_palette=False),
         Command("page-chat", "Go to Chat", "Window", lambda: window.show_page("chat"), ("Ctrl+1",), "message-square"),
         Command("page-models", "Go to Models", "Window", lambda: window.show_page("models"), ("Ctrl+2",), "box"),
+        *_of_models(window),
         Command("add-model", "Add a model from a file…", "Window", window.choose_file, icon="folder-plus"),
         Command("settings", "Settings", "Window", window.settings_panel.show_settings, ("Ctrl+,",), "settings"),
         Command(
@@ -42,6 +44,38 @@ def _of_window(window: MainWindow) -> list[Command]:
         Command("last-area", "Area before", "Window", lambda: window.next_area(-1), ("Shift+F6",), in_palette=False),
         Command("quit", "Quit", "Window", window.quit, ("Ctrl+Q",), "power"),
     ]
+
+
+def _of_models(window: MainWindow) -> list[Command]:
+    """What the Models page does, from anywhere."""
+    models = window.models
+
+    def show(row_id: str) -> Callable[[], None]:
+        return lambda: window.show_models_view(row_id)
+
+    def find() -> None:
+        window.show_page("models")
+        models.find_models()
+
+    def scan() -> None:
+        window.show_models_view("stores")
+        models.stores.look()
+
+    return [
+        Command("models-installed", "Models: installed", "Window", show("installed"), icon="hard-drive"),
+        Command("models-find", "Models: find and download", "Window", find, icon="compass"),
+        Command("models-transfers", "Models: transfers", "Window", show("transfers"), icon="download"),
+        Command(
+            "models-stores", "Models: on this computer, duplicates, disk", "Window", show("stores"), icon="monitor"
+        ),
+        Command("models-scan", "Models: look for those of other programs", "Window", scan, icon="refresh-cw"),
+        Command("hub-token", "Models: log in to the Hub", "Window", lambda: _log_in(window), icon="key-round"),
+    ]
+
+
+def _log_in(window: MainWindow) -> None:
+    window.show_page("models")
+    window.models.log_in()
 
 
 def _of_chat(window: MainWindow) -> list[Command]:
@@ -77,7 +111,7 @@ def _of_chat(window: MainWindow) -> list[Command]:
             "trash-2",
             enabled=in_chat,
         ),
-        Command("find", "Find in this chat", "Chat", window.find_in_chat, ("Ctrl+F",), "search"),
+        Command("find", "Find in this chat, or models", "Chat", window.find_in_chat, ("Ctrl+F",), "search"),
         Command("find-chat", "Search all chats", "Chat", window.find_chat, ("Ctrl+Shift+F",), "search"),
         Command("send", "Send", "Chat", keys=("Return",)),
         Command("line", "New line", "Chat", keys=("Shift+Return",)),
@@ -108,10 +142,8 @@ def _of_reading(window: MainWindow) -> list[Command]:
 def _of_view(window: MainWindow) -> list[Command]:
     theme = window.theme
     return [
-        Command("list", "Show or hide the chats", "View", window.chat.toggle_list, ("Ctrl+B",), "panel-left"),
-        Command(
-            "inspector", "Show or hide the inspector", "View", window.chat.toggle_inspector, ("Ctrl+I",), "panel-right"
-        ),
+        Command("list", "Show or hide the list", "View", window.toggle_list, ("Ctrl+B",), "panel-left"),
+        Command("inspector", "Show or hide the inspector", "View", window.toggle_inspector, ("Ctrl+I",), "panel-right"),
         Command("larger", "Larger", "View", lambda: theme.step_zoom(1), ("Ctrl++", "Ctrl+="), "plus"),
         Command("smaller", "Smaller", "View", lambda: theme.step_zoom(-1), ("Ctrl+-",), "minus"),
         Command("zoom-back", "Normal size", "View", lambda: theme.step_zoom(0), ("Ctrl+0",), "search"),

@@ -1,0 +1,217 @@
+"""Discover: what suits this machine, and the Hub once words are typed; running work stands on top."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
+
+from desktop.qt.bridge import Failure
+from desktop.qt.components.field import SearchField
+from desktop.qt.components.notice import Notice
+from desktop.qt.components.segmented import Segmented
+from desktop.qt.model_actions import ModelActions
+from desktop.qt.models.cards import Card, heading
+from desktop.qt.models.discover_words import (
+    CATALOGUE_SORTS,
+    HUB_SORT_NAMES,
+    HUB_SORTS,
+    SIZES,
+    Wishes,
+    catalogue_cards,
+    count_words,
+    hub_cards,
+    suggested_cards,
+)
+from desktop.qt.models.finder import Finder, parse_query
+from desktop.qt.models.hub_words import TASKS, Place
+from desktop.qt.models.job_words import QUIET_KINDS, is_at_work, running_card
+from desktop.qt.models.known import Known
+from desktop.qt.models.local_words import local_card, shown_models
+from desktop.qt.models.page_view import PageView
+from desktop.qt.store import Store
+from desktop.qt.theme import Theme
+
+if TYPE_CHECKING:
+    from desktop.wire import Job
+
+SCOPES = ("All", "Fits this computer", "Downloaded")
+UNREACHED = ("offline", "air_gapped")
+
+
+class DiscoverView(PageView):
+    """The view and its state: words, task, scope, size, order. Results come from `finder`."""
+
+    def __init__(self, theme: Theme, store: Store, known: Known, finder: Finder, actions: ModelActions) -> None:
+        super().__init__(theme, "Discover", "compass")
+        self._store = store
+        self._known = known
+        self._actions = actions
+        self.finder = finder
+        self.task = ""
+        self.scope = Segmented(theme, "Which models", SCOPES, 1)
+        self.search = SearchField(theme, "Search models", "Search models by name, author or task", keys="Ctrl F")
+        self.search.setToolTip("Also: author:NAME  licence:apache-2.0  arch:qwen2")
+        self.problem = Notice(theme, "warning", "", action="Try again")
+        self.problem.hide()
+        self.head.addWidget(self.scope)
+        self.tools.addWidget(self.search, 1)
+        self.size_limit = self.make_choice("Size", [words for words, _ in SIZES])
+        self.sort = self.make_choice("Order", CATALOGUE_SORTS)
+        self.above.addWidget(self.problem)
+        self._connect()
+        self.refresh()
+
+    def first_focus(self) -> QWidget:
+        return self.search
+
+    def set_task(self, task: str) -> None:
+        """Show models for a task of TASKS only; "" for all."""
+        if task != self.task:
+            self.task = task
+            self.title.setText(TASKS.get(task, "Discover"))
+            self._ask()
+
+    def set_words(self, words: str) -> None:
+        self.search.setText(words)
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    @property
+    def _searching(self) -> bool:
+        return bool(self.search.text().strip())
+
+    def _ask(self) -> None:
+        wanted = HUB_SORTS if self._searching else CATALOGUE_SORTS
+        if self.sort.choices != list(wanted):
+            self.sort.set_choices(wanted)
+        if self._searching:
+            self.finder.search(parse_query(self.search.text(), self.task, HUB_SORT_NAMES[self.sort.index]))
+        else:
+            self.finder.drop()
+        self.refresh()
+
+    # -- showing -----------------------------------------------------------------------------------------------------
+
+    def _wishes(self) -> Wishes:
+        return Wishes(self.task, self.scope.index == 1, SIZES[self.size_limit.index][1], self.sort.index)
+
+    def _place(self) -> Place:
+        memory = self._store.status.memory.total_bytes if self._store.status is not None else 0
+        return Place(memory, self._store.models)
+
+    def refresh(self) -> None:
+        """Show what is known now."""
+        failure = self.finder.failure if self._searching else None
+        self._show_problem(failure)
+        found = self._found()
+        running = self._running(found)
+        shown = {card.key for card in running}
+        found = [card for card in found if card.key not in shown]
+        if running or found:
+            self.show_cards([*running, *found])
+        elif self._waiting():
+            self.show_loading()
+        else:
+            self._show_nothing(failure)
+
+    def _found(self) -> list[Card]:
+        place, wishes = self._place(), self._wishes()
+        if self.scope.index == 2:
+            return self._downloaded()
+        if self._searching:
+            cards = hub_cards(self.finder.models, wishes, place)
+            return [heading(count_words(len(cards), wishes, more=self.finder.has_more)), *cards] if cards else []
+        cards = suggested_cards(self._known.suggestions, wishes, place)
+        known = {card.key for card in cards}
+        rest = [card for card in catalogue_cards(self._known.catalogue, wishes, place) if card.key not in known]
+        groups: list[Card] = [heading("For this machine"), *cards] if cards else []
+        return [*groups, heading(count_words(len(rest), wishes, others=bool(cards))), *rest] if rest else groups
+
+    def _downloaded(self) -> list[Card]:
+        status = self._store.status
+        memory, models = status.memory if status is not None else None, self._store.models.values()
+        found = shown_models(models, self.search.text())
+        if self.task in ("embedding", "rerank", "chat"):
+            found = [model for model in found if model.kind == self.task]
+        cards = []
+        for model in found:
+            others = [other for other in models if other.id != model.id]
+            cards.append(local_card(model, memory, others, busy=self._actions.is_busy(model.id)))
+        return [heading(f"{len(cards)} on this computer"), *cards] if cards else []
+
+    def _running(self, found: list[Card]) -> list[Card]:
+        jobs = [job for job in self._store.jobs.values() if is_at_work(job) and job.kind not in QUIET_KINDS]
+        if not jobs:
+            return []
+        jobs.sort(key=lambda job: job.created_at)
+        place = self._place()
+        every = [*found, *catalogue_cards(self._known.catalogue, Wishes(), place)]
+        known = {card.subject: card for card in reversed(every) if not card.heading}
+        return [heading(f"{len(jobs)} running"), *(running_card(job, known.get(job.subject)) for job in jobs)]
+
+    def _waiting(self) -> bool:
+        return self.finder.busy if self._searching else not self._known.catalogue_known
+
+    def _show_problem(self, failure: Failure | None) -> None:
+        self.problem.setVisible(failure is not None and bool(self.finder.models))
+        if failure is not None:
+            self.problem.show_message("warning", failure.message, hint=failure.hint, action="Try again")
+
+    def _show_nothing(self, failure: Failure | None) -> None:
+        words = self.search.text().strip()
+        if self.scope.index == 2:
+            self.show_empty("No model on this computer fits these words.", "Show everything")
+        elif failure is not None:
+            action = "Open the settings" if failure.kind == "air_gapped" else "Try again"
+            self.show_empty(f"{failure.message} {failure.hint}".strip(), action)
+        elif words and self.finder.models:
+            self.show_empty(f"Nothing the Hub has for “{words}” fits these limits.", "Show everything")
+        elif words:
+            self.show_empty(f"The Hub has nothing for “{words}”.", "Clear the search")
+        else:
+            self.show_empty("No model of the catalogue fits these limits.", "Show everything")
+
+    def undo_limits(self) -> None:
+        """The empty state's action: take back what keeps everything out of sight, or ask again."""
+        failure = self.finder.failure if self._searching else None
+        if failure is not None:
+            self.finder.search_now()
+        elif self._searching and not self.finder.models and self.scope.index != 2:
+            self.search.clear()
+        else:
+            self.size_limit.choose(0)
+            self.scope.set_index(0)
+
+    def _job_changed(self, job: Job) -> None:
+        if self.isVisible() and job.kind not in QUIET_KINDS:
+            self.refresh()
+
+    def _connect(self) -> None:
+        self.search.textChanged.connect(lambda _text: self._ask())
+        self.search.returnPressed.connect(self.enter_list)
+        self.search.move_requested.connect(lambda step: self.enter_list() if step > 0 else None)
+        self.scope.changed.connect(lambda _index: self.refresh())
+        self.size_limit.changed.connect(lambda _index: self.refresh())
+        self.sort.changed.connect(lambda _index: self._ask())
+        self.problem.action_clicked.connect(self.finder.search_now)
+        self.finder.changed.connect(self.refresh)
+        self.list.end_near.connect(self.finder.more)
+        self._known.catalogue_changed.connect(self.refresh)
+        self._store.models_changed.connect(self.refresh)
+        self._store.model_changed.connect(lambda _id: self.refresh() if self.isVisible() else None)
+        self._store.status_changed.connect(lambda: self.refresh() if self.isVisible() else None)
+        self._store.job_changed.connect(self._job_changed)
+        self._store.jobs_changed.connect(self.refresh)
+
+    def enter_list(self) -> None:
+        """From the field to the first result."""
+        if self.list.cards.rowCount():
+            self.list.choose_first()
+        else:
+            self.empty.button.setFocus(Qt.FocusReason.TabFocusReason)
+
+    def enter(self) -> None:
+        self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+        self.search.selectAll()

@@ -1,0 +1,348 @@
+"""The Models page: the list beside it, four views, and the inspector; what is done in one is seen in the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QStackedWidget, QWidget
+
+from desktop.qt.bridge import Bridge, Failure
+from desktop.qt.components.notice import Notice
+from desktop.qt.imports import Imports
+from desktop.qt.links import ask_to_open
+from desktop.qt.model_actions import ModelActions
+from desktop.qt.model_words import not_added
+from desktop.qt.models.card_reader import CardReader
+from desktop.qt.models.discover_view import DiscoverView
+from desktop.qt.models.finder import Finder
+from desktop.qt.models.inspector import ModelInspector
+from desktop.qt.models.installed_view import InstalledView
+from desktop.qt.models.job_actions import JobActions
+from desktop.qt.models.job_words import model_of
+from desktop.qt.models.known import Known
+from desktop.qt.models.nav import ModelsNav
+from desktop.qt.models.page_view import EDGE, PageView
+from desktop.qt.models.stores_view import StoresView
+from desktop.qt.models.token_dialog import TokenDialog
+from desktop.qt.models.transfers_view import TransfersView
+from desktop.qt.store import Store
+from desktop.qt.surface import column, row
+from desktop.qt.theme import Theme
+
+if TYPE_CHECKING:
+    from desktop.wire import Job
+
+LIST_FROM = 1100  # widths of the window from which on list and inspector are open by themselves, as on the chat page
+INSPECTOR_FROM = 1280
+
+
+class ModelsPage(QWidget):
+    """`chosen(id)`: chat with this model. The other signals are answered by the window too."""
+
+    chosen = Signal(str)
+    choose_file_asked = Signal()
+    remove_asked = Signal(str)
+    dropped = Signal(list)
+    settings_asked = Signal()
+    quantize_requested = Signal(str)
+
+    def __init__(
+        self, theme: Theme, bridge: Bridge, store: Store, actions: ModelActions, *, imports: Imports, jobs: JobActions
+    ) -> None:
+        super().__init__()
+        self.setAccessibleName("Models")
+        self.theme = theme
+        self._bridge = bridge
+        self._store = store
+        self._actions = actions
+        self._imports = imports
+        self.jobs = jobs
+        self.list_wanted = True
+        self.inspector_wanted = True
+        self.known = Known(bridge, store)
+        self.finder = Finder(bridge)
+        self.nav = ModelsNav(theme)
+        self.discover = DiscoverView(theme, store, self.known, self.finder, actions)
+        self.installed = InstalledView(theme, store, self.known, actions)
+        self.transfers = TransfersView(theme, store)
+        self.stores = StoresView(theme, store, self.known, jobs, imports)
+        self.inspector = ModelInspector(theme, bridge, store, actions, jobs)
+        self.views = QStackedWidget()
+        self.notices = column(margins=(EDGE, 0, EDGE, 0), gap=8)
+        self.reader: CardReader | None = None
+        self._lay_out()
+        self._connect()
+        self.nav.choose("installed")
+
+    # -- views -------------------------------------------------------------------------------------------------------
+
+    @property
+    def view(self) -> PageView:
+        current = self.views.currentWidget()
+        assert isinstance(current, PageView)
+        return current
+
+    def show_view(self, row_id: str) -> None:
+        """Show a row of the list beside the page: a view, or Discover for a task."""
+        self.nav.choose(row_id)
+
+    def first_focus(self) -> QWidget:
+        return self.view.first_focus()
+
+    def enter(self) -> None:
+        """The page is shown: ask for what it needs, and begin where there is something."""
+        self.known.want()
+        self.view.enter()
+
+    def _enter_view(self) -> None:
+        self.view.enter()
+
+    def find_models(self) -> None:
+        """Ctrl+F: search the Hub and the catalogue."""
+        if self.nav.current != "discover" and not self.nav.current.startswith("task:"):
+            self.nav.choose("discover")
+        self.discover.enter()
+
+    def areas(self) -> list[QWidget]:
+        """Where F6 leads within this page."""
+        areas = [] if self.nav.isHidden() else [self.nav.first_focus()]
+        areas.append(self.view.first_focus())
+        return areas if self.inspector.isHidden() else [*areas, self.inspector.first_focus()]
+
+    def _row_chosen(self, row_id: str) -> None:
+        view, _, task = row_id.partition(":")
+        if view in ("discover", "task"):
+            self.discover.set_task(task)
+            view = "discover"
+        pages: dict[str, PageView] = {
+            "discover": self.discover,
+            "installed": self.installed,
+            "transfers": self.transfers,
+            "stores": self.stores,
+        }
+        self.views.setCurrentWidget(pages[view])
+
+    def _filter_changed(self, words: str) -> None:
+        if words and self.nav.current not in ("installed", "stores"):
+            self.nav.choose("installed")
+        self.installed.set_words(words)
+        self.stores.set_words(words)
+
+    # -- cards -------------------------------------------------------------------------------------------------------
+
+    def _chosen(self, key: str) -> None:
+        """Another card is current: the inspector follows, where there is anything to show."""
+        kind, _, subject = key.partition(":")
+        if kind == "job":
+            job = self._store.jobs.get(subject)
+            kind, subject = ("", "") if job is None else self._subject_of(job)
+        elif kind == "found":
+            kind, subject = "model", self._model_at(subject)
+        if kind in ("model", "disk") and subject in self._store.models:
+            self.inspector.show_model(subject)
+        elif kind == "repo":
+            card = self.view.list.current_card()
+            self.inspector.show_repo(subject, card.title if card is not None and card.key == key else "")
+
+    def _subject_of(self, job: Job) -> tuple[str, str]:
+        model_id = model_of(job) or (job.subject if job.subject in self._store.models else "")
+        return ("model", model_id) if model_id else ("repo" if "/" in job.subject else "", job.subject)
+
+    def _model_at(self, path: str) -> str:
+        report = self.known.stores
+        models = report.models if report is not None else []
+        return next((model.model_id for model in models if model.path == path), "")
+
+    def _acted(self, key: str, act: str) -> None:
+        kind, _, subject = key.partition(":")
+        if kind == "job":
+            self._act_on_job(subject, act)
+        elif kind == "model":
+            self._act_on_model(subject, act)
+        elif kind == "repo":
+            self._act_on_repo(subject, act)
+
+    def _act_on_job(self, job_id: str, act: str) -> None:
+        job = self._store.jobs.get(job_id)
+        if act == "open" and job is not None:
+            self.show_model(model_of(job))
+        elif act in ("pause", "resume", "cancel"):
+            {"pause": self.jobs.pause, "resume": self.jobs.resume, "cancel": self.jobs.cancel}[act](job_id)
+
+    def _act_on_model(self, model_id: str, act: str) -> None:
+        acts: dict[str, Callable[[str], None]] = {
+            "load": self._actions.load,
+            "unload": self._actions.unload,
+            "use": self.chosen.emit,
+            "quantize": self.quantize_requested.emit,
+            "remove": self.remove_asked.emit,
+        }
+        acts[act](model_id)
+
+    def _act_on_repo(self, repo: str, act: str) -> None:
+        if act == "download":
+            self.jobs.download(repo)
+        elif act == "show":
+            self.discover.list.choose(f"repo:{repo}")
+            self.open_inspector()
+        else:
+            model = next((m for m in self._store.models.values() if m.repo == repo), None)
+            catalogue = next((m.installed for m in self.known.catalogue if m.repo == repo), "")
+            self._act_on_model(model.id if model is not None else catalogue, act)
+
+    def show_model(self, model_id: str) -> None:
+        """Go to a model of the library."""
+        self.nav.choose("installed")
+        self.nav.filter.clear()
+        self.installed.kind.set_index(0)
+        if self.installed.list.choose(f"model:{model_id}"):
+            self.inspector.show_model(model_id)
+
+    def show_repo(self, repo: str) -> None:
+        """Go to a repo of the Hub."""
+        self.nav.choose("discover")
+        self.discover.list.choose(f"repo:{repo}")
+        self.inspector.show_repo(repo)
+        self.open_inspector()
+
+    # -- over the page -----------------------------------------------------------------------------------------------
+
+    def read_card(self, repo: str) -> None:
+        """Open the model card of a repo."""
+        if self.reader is None:
+            self.reader = CardReader(self.theme, self.window(), self._bridge)
+        self.reader.read(repo)
+
+    def log_in(self) -> TokenDialog:
+        """Ask for a token of the Hub."""
+        dialog = TokenDialog(self.theme, self._bridge, self.known.token, self.window())
+        dialog.token_changed.connect(self.known.take_token)
+        dialog.token_changed.connect(lambda _token: self.inspector.repo.reload())
+        dialog.link_asked.connect(lambda url: ask_to_open(self.theme, url, self))
+        dialog.open()
+        return dialog
+
+    def tell(self, message: str, hint: str = "") -> None:
+        """Say above the view that something was refused; stays until it is closed."""
+        notice = Notice(self.theme, "error", message, hint=hint, closable=True)
+        notice.closed.connect(notice.deleteLater)
+        self.notices.addWidget(notice)
+
+    def _import_ended(self, job: Job) -> None:
+        if job.state == "failed":
+            self.tell(not_added(Path(self._imports.file_of(job.id)).name, job.error), job.hint)
+
+    def _import_refused(self, path: str, failure: Failure) -> None:
+        self.tell(not_added(Path(path).name, failure.message), failure.hint)
+
+    def _job_refused(self, what: str, failure: Failure) -> None:
+        self.tell(f"{what}: {failure.message}", failure.hint)
+
+    # -- counts ------------------------------------------------------------------------------------------------------
+
+    def _models_changed(self) -> None:
+        self.nav.model.set_count("installed", len(self._store.models))
+        kind, _, subject = self.inspector.shows.partition(":")
+        if kind == "model" and subject and subject not in self._store.models:
+            self.inspector.show_nothing()
+
+    def _jobs_changed(self, _job: object = None) -> None:
+        self.nav.model.set_count("transfers", len(self._store.running_jobs()))
+
+    def _disk_changed(self) -> None:
+        if self.known.disk is not None:
+            self.nav.show_disk(self.known.disk)
+
+    # -- layout ------------------------------------------------------------------------------------------------------
+
+    def toggle_list(self) -> None:
+        self.list_wanted = self.nav.isHidden()
+        self.nav.setVisible(self.list_wanted)
+
+    def toggle_inspector(self) -> None:
+        self.inspector_wanted = self.inspector.isHidden()
+        self.inspector.setVisible(self.inspector_wanted)
+
+    def open_inspector(self) -> None:
+        """Make room for the inspector, in a narrow window instead of the list."""
+        if self.inspector.isHidden():
+            self.nav.setVisible(self.window().width() >= LIST_FROM * self.theme.zoom / 100)
+            self.inspector.show()
+
+    def fold_for(self, window_width: int) -> None:
+        zoom = self.theme.zoom / 100
+        self.nav.setVisible(self.list_wanted and window_width >= LIST_FROM * zoom)
+        self.inspector.setVisible(self.inspector_wanted and window_width >= INSPECTOR_FROM * zoom)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.size().width() != event.oldSize().width():
+            self.fold_for(self.window().width())
+
+    def _lay_out(self) -> None:
+        for view in (self.discover, self.installed, self.transfers, self.stores):
+            self.views.addWidget(view)
+        layout = row(self)
+        layout.addWidget(self.nav)
+        middle = column()
+        middle.addLayout(self.notices)
+        middle.addWidget(self.views, 1)
+        layout.addLayout(middle, 1)
+        layout.addWidget(self.inspector)
+
+    def _connect(self) -> None:
+        self.nav.chosen.connect(self._row_chosen)
+        self.nav.entered.connect(self._enter_view)
+        self.nav.filter_changed.connect(self._filter_changed)
+        self.nav.add_asked.connect(self.choose_file_asked)
+        for view in (self.discover, self.installed, self.transfers, self.stores):
+            view.chosen.connect(self._chosen)
+            view.acted.connect(self._acted)
+        self._connect_views()
+        inspector = self.inspector
+        inspector.use_asked.connect(self.chosen)
+        inspector.remove_asked.connect(self.remove_asked)
+        inspector.import_asked.connect(self._imports.start)
+        inspector.repo_asked.connect(self.show_repo)
+        inspector.card_asked.connect(self.read_card)
+        inspector.log_in_asked.connect(self.log_in)
+        inspector.link_asked.connect(lambda url: ask_to_open(self.theme, url, self))
+        inspector.quantize_requested.connect(self.quantize_requested)
+        self.jobs.refused.connect(self._job_refused)
+        self._imports.finished.connect(self._import_ended)
+        self._imports.refused.connect(self._import_refused)
+        self._store.models_changed.connect(self._models_changed)
+        self._store.job_changed.connect(self._jobs_changed)
+        self._store.jobs_changed.connect(self._jobs_changed)
+        self.known.disk_changed.connect(self._disk_changed)
+
+    def _connect_views(self) -> None:
+        welcome = self.installed.welcome
+        welcome.choose_asked.connect(self.choose_file_asked)
+        welcome.dropped.connect(self.dropped)
+        welcome.stores_asked.connect(self._show_stores)
+        welcome.download_asked.connect(self.jobs.download)
+        welcome.discover_asked.connect(lambda: self.nav.choose("discover"))
+        self.installed.show_all_asked.connect(self.nav.filter.clear)
+        self.installed.show_all_asked.connect(lambda: self.installed.kind.set_index(0))
+        self.transfers.empty_acted.connect(lambda: self.nav.choose("discover"))
+        self.stores.model_asked.connect(self.show_model)
+        self.stores.remove_asked.connect(self.remove_asked)
+        self.discover.empty_acted.connect(self._discover_empty_acted)
+
+    def _discover_empty_acted(self) -> None:
+        failure = self.finder.failure
+        if failure is not None and failure.kind == "air_gapped":
+            self.settings_asked.emit()
+        else:
+            self.discover.undo_limits()
+
+    def _show_stores(self) -> None:
+        self.nav.choose("stores")
+        report = self.known.stores
+        if report is None or not report.scanned_at:
+            self.stores.look()

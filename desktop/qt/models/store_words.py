@@ -1,0 +1,137 @@
+"""What cards say of the disk: models of other programs, files that are there twice, what each model takes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from desktop.qt.figures import in_bytes
+from desktop.qt.models.cards import Act, Card, Tag, heading
+
+if TYPE_CHECKING:
+    from desktop.wire_models import DiskModel, DiskUse, Duplicate, FoundModel, StoreReport
+
+STORES = {
+    "ollama": "Ollama",
+    "lm-studio": "LM Studio",
+    "huggingface": "Hugging Face cache",
+    "llama.cpp": "llama.cpp cache",
+    "folder": "Folder",
+    "jackdaw": "Jackdaw",
+}
+METHODS = {
+    "reflink": "the files keep their own lives and share their blocks",
+    "hardlink": "one file with several names is left",
+}
+
+
+def found_cards(report: StoreReport, words: str = "") -> list[Card]:
+    """Models of other programs, by program, those that are not in the library first."""
+    wanted = words.lower().split()
+    cards: list[Card] = []
+    for seen in report.stores:
+        models = [model for model in report.models if model.store == seen.store and _holds(model, wanted)]
+        if not models and not seen.problem:
+            continue
+        cards.append(heading(f"{STORES.get(seen.store, seen.store)}: {in_bytes(seen.bytes)} in {seen.folder}"))
+        if seen.problem:
+            cards.append(Card(f"store:{seen.folder}", STORES.get(seen.store, seen.store), problem=seen.problem))
+        cards += [found_card(model) for model in sorted(models, key=lambda m: (bool(m.model_id), m.name.lower()))]
+    return cards
+
+
+def found_card(model: FoundModel) -> Card:
+    tags = [Tag(model.kind.capitalize())]
+    if model.quant:
+        tags.append(Tag(model.quant, mono=True))
+    if model.arch:
+        tags.append(Tag(model.arch))
+    if model.model_id:
+        tags.append(Tag("In the library", "success", "check"))
+    return Card(
+        f"found:{model.path}",
+        model.name,
+        model.label if model.label != model.name else "",
+        model.path,
+        tuple(tags),
+        remark=in_bytes(model.bytes),
+        acts=() if model.problem else (Act("open", "Show"),) if model.model_id else (Act("use", "Use it", "check"),),
+        problem=model.problem,
+    )
+
+
+def duplicate_cards(report: StoreReport) -> list[Card]:
+    """Files with one content; what merging frees most stands first."""
+    found = sorted(report.duplicates, key=lambda duplicate: -duplicate.wasted_bytes)
+    cards = [duplicate_card(duplicate) for duplicate in found]
+    wasted = sum(duplicate.wasted_bytes for duplicate in found)
+    if wasted:
+        cards.insert(0, heading(f"Merging would free {in_bytes(wasted)}"))
+    return cards
+
+
+def duplicate_card(duplicate: Duplicate) -> Card:
+    names = [Path(path).name for path in duplicate.paths]
+    can = bool(duplicate.method) and duplicate.wasted_bytes > 0
+    how = Tag(f"Can share: {duplicate.method}", "success", "check") if can else Tag("Cannot be merged", "outline")
+    return Card(
+        f"duplicate:{duplicate.sha256}",
+        min(names, key=len),
+        f"{len(duplicate.paths)} times",
+        " and ".join(STORES.get(store, store) for store in dict.fromkeys(duplicate.stores)),
+        (Tag(in_bytes(duplicate.bytes)), Tag(f"{in_bytes(duplicate.wasted_bytes)} wasted"), how),
+        acts=(Act("merge", "Merge…"),) if can else (),
+        problem=duplicate.problem,
+    )
+
+
+def merge_words(duplicate: Duplicate) -> str:
+    """What merging does, with every file it touches: shown before consent is asked for."""
+    first, *others = duplicate.paths
+    lines = [
+        f"All {len(duplicate.paths)} files are read and compared byte for byte once more.",
+        f"Then {METHODS.get(duplicate.method, 'they share one copy')}; {in_bytes(duplicate.wasted_bytes)} become free.",
+        f"This one stays as it is:\n{first}",
+        "Replaced, each under its own name and with its own date and rights:\n" + "\n".join(others),
+    ]
+    if duplicate.method == "hardlink":
+        lines.append("A program that writes into one of them later changes all of them.")
+    return "\n\n".join(lines)
+
+
+def disk_cards(use: DiskUse) -> list[Card]:
+    """What each model takes, largest first."""
+    models = sorted(use.models, key=lambda model: -model.file_bytes)
+    return [disk_card(model, use.used_bytes) for model in models]
+
+
+def disk_card(model: DiskModel, used_bytes: int) -> Card:
+    tags = [Tag(STORES.get(model.store, model.store or "Elsewhere"))]
+    if model.shared_with:
+        tags.append(Tag(f"Shared with {len(model.shared_with)}", "outline", "link"))
+    if model.bytes:
+        tags.append(Tag(f"Deleting frees {in_bytes(model.bytes)}"))
+    else:
+        tags.append(Tag("Deleting frees nothing", "outline"))
+    remove = Act("remove", "", "trash-2", f"Remove {model.name}", delete=True)
+    about = f"{model.file_bytes / used_bytes:.0%} of Jackdaw's folder" if model.bytes and used_bytes else model.path
+    return Card(f"disk:{model.id}", model.name, "", about, tuple(tags), in_bytes(model.file_bytes), acts=(remove,))
+
+
+def removal_words(model: DiskModel | None, path: str, *, deletes: bool) -> str:
+    """What taking a model out of the library does to its file, and to others that share it."""
+    if not deletes:
+        return f"The file stays at {path}."
+    if model is None or not model.shared_with:
+        freed = f" {in_bytes(model.bytes)} are free then." if model is not None and model.bytes else ""
+        return f"The file in Jackdaw's own folder is deleted from the disk.{freed}"
+    others = "\n".join(model.shared_with)
+    return (
+        f"The file is deleted, but its room is shared, so {in_bytes(model.bytes)} become free. Still there:\n{others}"
+    )
+
+
+def _holds(model: FoundModel, words: Iterable[str]) -> bool:
+    text = f"{model.name} {model.label} {model.path} {model.quant} {model.arch}".lower()
+    return all(word in text for word in words)
