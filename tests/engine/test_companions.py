@@ -107,7 +107,7 @@ def test_adapters_change_what_is_said_by_scale_and_by_request(
                 assert await said(server, lora=[{"id": "poems", "scale": 0.0}]) == plain
                 assert await said(server, lora=[]) == plain
                 both = await asyncio.gather(said(server), said(server, lora=[]))
-                assert both == [applied, plain]  # side by side in two slots
+                assert list(both) == [applied, plain]  # side by side in two slots
 
                 pid = server.pid
                 chosen.options["m"] = ModelOptions(adapters=(AdapterUse("poems", 0.0),))
