@@ -6,9 +6,7 @@ Nothing here runs or unpickles anything. Only the files named by a Checkpoint ev
 from __future__ import annotations
 
 import json
-import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,20 +125,18 @@ def _files(folder: Path) -> Iterator[str]:
     pending = [(folder, 0)]
     while pending:
         current, depth = pending.pop()
-        for entry in os.scandir(current):
-            seen += 1
-            if seen > MAX_ENTRIES:
-                raise _refused(folder, f"it has more than {MAX_ENTRIES:,} files", "Choose the folder of one model.")
-            if entry.name.startswith("."):
-                continue
-            path = Path(entry.path)
+        paths = list(current.iterdir())
+        seen += len(paths)
+        if seen > MAX_ENTRIES:
+            raise _refused(folder, f"it has more than {MAX_ENTRIES:,} files", "Choose the folder of one model.")
+        for path in (path for path in paths if not path.name.startswith(".")):
             _check_link(folder, path, allowed)
             if path.is_dir():
                 if depth >= MAX_DEPTH:
-                    raise _refused(folder, f"its folders are nested too deep ({entry.name})")
+                    raise _refused(folder, f"its folders are nested too deep ({path.name})")
                 pending.append((path, depth + 1))
-            elif not stat.S_ISREG(path.stat().st_mode):
-                raise _refused(folder, f"it holds something that is no regular file ({entry.name})")
+            elif not path.is_file():
+                raise _refused(folder, f"it holds something that is no regular file ({path.name})")
             else:
                 yield path.relative_to(folder).as_posix()
 

@@ -53,7 +53,7 @@ def read_tensors(path: Path) -> tuple[Tensor, ...]:
 
 def _tensors(path: Path, header: dict[str, Any], data_bytes: int) -> list[Tensor]:
     found, end = [], 0
-    for name, entry in header.items():
+    for name, entry in dict(header).items():
         if name == "__metadata__":
             continue
         shape = tuple(int(size) for size in entry["shape"])

@@ -23,9 +23,9 @@ from tests.models.convert.conftest import Known
 
 pytestmark = pytest.mark.anyio
 
-# Largest difference of any log-probability over the whole vocabulary, in nats. Computing in 32 bits in another order
-# gives about 1e-4; a wrong rotation, norm, window or expert gives more than 1.
-TOLERANCE: dict[OutType, float] = {"f32": 0.02, "f16": 0.05}
+# Largest difference of any log-probability over the whole vocabulary, in nats. Measured: 0.012 at most, in either type
+# (llama.cpp rounds within attention); a wrong rotation, norm, window or expert gives more than 1.
+TOLERANCE = 0.03
 COSINE = 0.999
 
 
@@ -103,7 +103,7 @@ async def test_a_language_model_gives_the_same_probabilities_and_serves(
             assert tokenized["tokens"] == prompt["tokens"]
             expected = np.array(prompt["logprobs"])
             difference = np.abs(await next_logprobs(server, prompt["tokens"], len(expected)) - expected).max()
-            assert difference < TOLERANCE[out_type], (name, len(prompt["tokens"]), difference)
+            assert difference < TOLERANCE, (name, len(prompt["tokens"]), difference)
         # And it serves what people use: a chat of some tokens.
         messages = [{"role": "user", "content": "A small boat"}]
         status, answer = await server.upstream.json(
