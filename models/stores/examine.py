@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from models.blocks import inode_of
 from models.errors import BadGguf
 from models.gguf import GgufHeader, read_header
 from models.library_rows import LibraryModel, same_file
@@ -116,12 +116,11 @@ def _problem(candidate: Candidate, problem: str) -> FoundModel:
 
 
 def once_each(models: Iterable[FoundModel]) -> list[FoundModel]:
-    """Each file once, under the store that came first: folders may lie in each other, and links lead to one file."""
-    found: list[FoundModel] = []
-    inodes: set[tuple[int, int]] = set()
+    """Each file once, under the store that came first: folders may lie in each other, and links lead to one file.
+
+    Hard links are files of their own: each store has its name, and deleting one leaves the other.
+    """
+    found: dict[str, FoundModel] = {}
     for model in models:
-        inode = inode_of(model.path)
-        if inode is None or inode not in inodes:
-            found.append(model)
-        inodes.update([inode] if inode else [])
-    return found
+        found.setdefault(os.path.realpath(model.path), model)
+    return list(found.values())

@@ -78,7 +78,8 @@ def hash_open(
     before, digest, offset = os.fstat(descriptor), hashlib.sha256(), 0
     if not stat.S_ISREG(before.st_mode):
         raise FileChanged("it is no regular file")
-    while chunk := os.pread(descriptor, CHUNK_BYTES, offset):
+    # A file that grows as fast as it is read would keep us for ever.
+    while offset <= before.st_size and (chunk := os.pread(descriptor, CHUNK_BYTES, offset)):
         if cancel is not None:
             cancel.check()
         digest.update(chunk)

@@ -58,6 +58,7 @@ def files_below(folder: Path, looking: Looking) -> Iterator[Path]:
         here, depth = waiting.pop()
         if not _first_visit(here, seen):
             continue
+        below: list[tuple[Path, int]] = []
         for entry in list_folder(here, looking):
             mode = mode_of(entry)
             if mode is None:
@@ -65,9 +66,10 @@ def files_below(folder: Path, looking: Looking) -> Iterator[Path]:
                     yield entry
             elif stat.S_ISDIR(mode):
                 if depth < MAX_DEPTH and not entry.name.startswith("."):
-                    waiting.append((entry, depth + 1))
+                    below.append((entry, depth + 1))
             elif stat.S_ISREG(mode):
                 yield entry
+        waiting.extend(reversed(below))
 
 
 def _first_visit(folder: Path, seen: set[tuple[int, int]]) -> bool:
