@@ -23,7 +23,7 @@ TASKS: tuple[Task, ...] = ("chat", "code", "autocomplete", "embedding", "rerank"
 # Tokens per second below which waiting is what one does: reading takes about five words a second, and autocomplete
 # must be there before the next key.
 ENOUGH_SPEED = {"chat": 6.0, "code": 8.0, "vision": 6.0, "autocomplete": 25.0}
-COMFORTABLE_SPEED = 20.0
+COMFORTABLE_SPEED = 15.0
 MOST_PER_TASK = 3
 CACHE_BYTES = 1.4  # of a token, times the square root of the parameters
 _WRITES = ("chat", "code", "autocomplete", "vision")
