@@ -8,6 +8,7 @@ and nowhere else. Neither proxies nor certificates nor tokens come from the envi
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import ssl
 import threading
@@ -23,6 +24,8 @@ USER_AGENT = "jackdaw"
 CONNECT_TIMEOUT_S = 10.0
 STALL_TIMEOUT_S = 30.0
 MAX_REDIRECTS = 5
+MAX_REDIRECT_BYTES = 64 << 10
+_OF_A_BODY = frozenset({"content-length", "content-encoding", "transfer-encoding"})
 MAX_CONNECTIONS = 32
 
 # For callers that handle a transfer's failures: they need the names of these, and no client of their own.
@@ -212,7 +215,7 @@ class _Guard(httpx.BaseTransport):
         response = self._transport(self._network.admit(request)).handle_request(request)
         assert isinstance(response.stream, httpx.SyncByteStream)
         response.stream = _WatchedStream(response.stream, self._network, request.url)
-        return response
+        return _without_body(response) if response.has_redirect_location else response
 
     def _transport(self, proxy: str) -> httpx.HTTPTransport:
         with self._lock:
@@ -244,7 +247,7 @@ class _AsyncGuard(httpx.AsyncBaseTransport):
         response = await self._transport(self._network.admit(request)).handle_async_request(request)
         assert isinstance(response.stream, httpx.AsyncByteStream)
         response.stream = _WatchedAsyncStream(response.stream, self._network, request.url)
-        return response
+        return await _without_body_async(response) if response.has_redirect_location else response
 
     def _transport(self, proxy: str) -> httpx.AsyncHTTPTransport:
         if proxy not in self._inner:
@@ -259,6 +262,36 @@ class _AsyncGuard(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         for transport in self._inner.values():
             await transport.aclose()
+
+
+def _without_body(response: httpx.Response) -> httpx.Response:
+    """A redirect whose body was read up to a limit: httpx reads it whole, and unpacks it, before it goes on."""
+    with contextlib.closing(response):
+        _drain(response.iter_raw())
+    return _bare(response)
+
+
+def _drain(chunks: Iterator[bytes]) -> None:
+    left = MAX_REDIRECT_BYTES
+    for chunk in chunks:  # to the end when it is short: then the connection can be used again
+        left -= len(chunk)
+        if left < 0:
+            return
+
+
+async def _without_body_async(response: httpx.Response) -> httpx.Response:
+    left = MAX_REDIRECT_BYTES
+    async with contextlib.aclosing(response):
+        async for chunk in response.aiter_raw():
+            left -= len(chunk)
+            if left < 0:
+                break
+    return _bare(response)
+
+
+def _bare(response: httpx.Response) -> httpx.Response:
+    kept = [(name, value) for name, value in response.headers.multi_items() if name not in _OF_A_BODY]
+    return httpx.Response(response.status_code, headers=kept, extensions=response.extensions)
 
 
 class _WatchedStream(httpx.SyncByteStream):

@@ -21,7 +21,9 @@ CARD = "---\nlicense: mit\n---\n# Tiny\n\n![picture](a.png) and [a file](docs/b.
 def test_a_search_gives_typed_rows_in_the_order_asked_for(fake: FakeHub, side: Side, tiny_chat_gguf: Path) -> None:
     files = {"tiny-Q8_0.gguf": tiny_chat_gguf}
     tags = ("text-generation", "conversational")
-    fake.add_repo("acme/one-GGUF", files, licence="mit", tags=tags, pipeline_tag="text-generation", downloads=5, likes=9)
+    fake.add_repo(
+        "acme/one-GGUF", files, licence="mit", tags=tags, pipeline_tag="text-generation", downloads=5, likes=9
+    )
     fake.add_repo("acme/two-GGUF", files, licence="apache-2.0", tags=tags, downloads=7, likes=1, gated="auto")
     fake.add_repo("acme/one", {"model.safetensors": b"x", "config.json": b"{}"}, tags=tags, downloads=99)
 
@@ -38,9 +40,7 @@ def test_a_search_gives_typed_rows_in_the_order_asked_for(fake: FakeHub, side: S
     assert plain.models == ()  # the fake Hub gives no safetensors tag
 
 
-def test_pages_follow_each_other_without_loss_or_repetition(
-    fake: FakeHub, side: Side, tiny_chat_gguf: Path
-) -> None:
+def test_pages_follow_each_other_without_loss_or_repetition(fake: FakeHub, side: Side, tiny_chat_gguf: Path) -> None:
     for number in range(7):
         fake.add_repo(f"acme/m{number}", {"m.gguf": tiny_chat_gguf}, downloads=number)
     seen: list[str] = []

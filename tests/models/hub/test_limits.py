@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import AirGapped, NetworkError, Offline, RedirectRefused, TooLarge
+from models.errors import AirGapped, HubTrouble, NetworkError, Offline, RedirectRefused, TooLarge
 from models.hub.answer import MAX_CARD_BYTES, fetch
 from models.hub.types import HubQuery
 from models.network import Network, NetworkRules
-from tests.fake_hub import Fault, FakeHub
+from tests.fake_hub import FakeHub, Fault
 from tests.models.hub.conftest import Side
 
 MIB = 1 << 20
@@ -28,7 +28,7 @@ def peak_bytes() -> int:
 @pytest.mark.parametrize("what", ["search", "repo", "card"])
 def test_an_answer_without_end_stops_at_the_cap(kind: Fault, what: str, fake: FakeHub, side: Side) -> None:
     repo = fake.add_repo("acme/tiny", {"config.json": b"{}"}, card="# x")
-    fake.fault(kind)
+    fake.fault(kind, skip=1 if what == "card" else 0)  # a card's address is a redirect first
     calls = {
         "search": lambda hub: hub.search(HubQuery("x")),
         "repo": lambda hub: hub.repo("acme/tiny"),
@@ -46,12 +46,23 @@ def test_an_answer_without_end_stops_at_the_cap(kind: Fault, what: str, fake: Fa
 @pytest.mark.accept(13)
 def test_a_bomb_is_unpacked_no_further_than_asked(fake: FakeHub, side: Side) -> None:
     fake.add_repo("acme/tiny", {"config.json": b"{}"}, card="# x")
-    fake.fault("gzip_bomb")
+    fake.fault("gzip_bomb", skip=1)
 
     with side.network.client() as client, pytest.raises(TooLarge):
         fetch(client, "GET", f"{fake.endpoint}/acme/tiny/resolve/main/README.md", max_bytes=MAX_CARD_BYTES)
 
     assert sum(seen.sent for seen in fake.requests) < 2 * MIB
+
+
+@pytest.mark.accept(13)
+def test_a_redirect_with_a_bomb_for_a_body_is_followed_without_reading_it(fake: FakeHub, side: Side) -> None:
+    """httpx reads a redirect's body whole, and unpacks it, before it goes on: this ran out of memory."""
+    repo = fake.add_repo("acme/tiny", {"config.json": b"{}"}, card="# x")
+    fake.fault("gzip_bomb", path="/README.md", times=1)
+    before = peak_bytes()
+
+    assert side.ask(lambda hub: hub.card("acme/tiny", repo.main)) == "# x\n"
+    assert peak_bytes() - before < 120 * MIB
 
 
 @pytest.mark.accept(13)
@@ -61,10 +72,8 @@ def test_a_header_without_end_stops_at_the_range_that_was_asked_for(
     repo = fake.add_repo("acme/tiny", {"m.gguf": tiny_chat_gguf})
     fake.fault("endless", on="cdn")
 
-    with pytest.raises((TooLarge, NetworkError)) as refused:
+    with pytest.raises(HubTrouble, match="does not send parts"):
         side.ask(lambda hub: hub.remote_header("acme/tiny", repo.main, "m.gguf"))
-
-    assert refused.value.message
 
 
 def test_an_answer_that_drips_ends_at_its_deadline(fake: FakeHub, side: Side) -> None:
@@ -101,9 +110,7 @@ def test_the_token_goes_to_the_hub_and_never_to_the_second_host(
 
 @pytest.mark.accept(15)
 @pytest.mark.parametrize("path", ["/api/models", "/api/models/acme/tiny/revision/main", "README.md", "m.gguf"])
-def test_a_redirect_to_a_stranger_carries_no_token(
-    path: str, fake: FakeHub, side: Side, tiny_chat_gguf: Path
-) -> None:
+def test_a_redirect_to_a_stranger_carries_no_token(path: str, fake: FakeHub, side: Side, tiny_chat_gguf: Path) -> None:
     repo = fake.add_repo("acme/tiny", {"m.gguf": tiny_chat_gguf}, card="# x")
     side.token = "hf_good"
     fake.fault("redirect", on="hub", path=path, location=f"{fake.url('stranger')}/elsewhere?next=1")
@@ -183,7 +190,7 @@ def test_the_air_gap_stops_every_action_of_the_hub_at_once(fake: FakeHub, side: 
 def test_a_host_that_is_not_there_is_offline_with_its_name() -> None:
     network = Network(lambda: NetworkRules("https://hub.invalid"))
 
-    with network.client() as client, pytest.raises(Offline, match="hub.invalid cannot be reached") as refused:
+    with network.client() as client, pytest.raises(Offline, match=r"hub\.invalid cannot be reached") as refused:
         fetch(client, "GET", "https://hub.invalid/api/models")
 
     assert refused.value.host == "hub.invalid"
