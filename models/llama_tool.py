@@ -93,7 +93,7 @@ async def run_tool(
             jail=_jail(job.build, read, write),
         )
     )
-    peak_bytes = await _watch(child, job.cancel)
+    peak_bytes = await watch(child, job.cancel)
     ending = await child.wait()
     job.cancel.check()
     return ToolRun(ending, "\n".join(tail), peak_bytes, time.monotonic() - began)
@@ -105,7 +105,7 @@ def _jail(build: EngineBuild, read: Sequence[Path], write: Sequence[Path]) -> Ja
     return Jail(read=(build.bin_dir, build.lib_dir, *read), write=tuple(write))
 
 
-async def _watch(child: Child, cancel: Cancel) -> int:
+async def watch(child: Child, cancel: Cancel) -> int:
     """Wait for the end; the peak is asked for again and again, since nobody knows it afterwards."""
     peak = 0
     try:
