@@ -106,9 +106,10 @@ class DiscoverView(PageView):
         failure = self.finder.failure if self._searching else None
         self._show_problem(failure)
         found = self._found()
-        running = self._running(found)
-        shown = {card.key for card in running}
-        found = [card for card in found if card.key not in shown]
+        jobs = self._at_work()
+        running = self._running(jobs, found)
+        subjects = {job.subject for job in jobs}
+        found = [card for card in found if card.kind != "repo" or card.subject not in subjects]
         if running or found:
             self.show_cards([*running, *found])
         elif self._waiting():
@@ -141,13 +142,14 @@ class DiscoverView(PageView):
             cards.append(local_card(model, memory, others, busy=self._actions.is_busy(model.id)))
         return [heading(f"{len(cards)} on this computer"), *cards] if cards else []
 
-    def _running(self, found: list[Card]) -> list[Card]:
+    def _at_work(self) -> list[Job]:
         jobs = [job for job in self._store.jobs.values() if is_at_work(job) and job.kind not in QUIET_KINDS]
+        return sorted(jobs, key=lambda job: job.created_at)
+
+    def _running(self, jobs: list[Job], found: list[Card]) -> list[Card]:
         if not jobs:
             return []
-        jobs.sort(key=lambda job: job.created_at)
-        place = self._place()
-        every = [*found, *catalogue_cards(self._known.catalogue, Wishes(), place)]
+        every = [*found, *catalogue_cards(self._known.catalogue, Wishes(), self._place())]
         known = {card.subject: card for card in reversed(every) if not card.heading}
         return [heading(f"{len(jobs)} running"), *(running_card(job, known.get(job.subject)) for job in jobs)]
 

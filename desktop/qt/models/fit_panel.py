@@ -1,10 +1,11 @@
-"""How a model is loaded and what that costs: context, slots, cache, offload, draft model. Answers while it moves."""
+"""How a model fits with the options in view, part by part; answers while they move, and remembers them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QSignalBlocker, QTimer, Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
 from desktop.qt.bridge import Bridge, Failure
@@ -12,33 +13,32 @@ from desktop.qt.components.button import Button
 from desktop.qt.components.chip import Chip
 from desktop.qt.components.label import Label
 from desktop.qt.components.notice import Notice
-from desktop.qt.components.parameter import NumberField, Slider
-from desktop.qt.components.toggle import Toggle
 from desktop.qt.models.cost_bar import CostBar
 from desktop.qt.models.fit_asker import FitAsker
-from desktop.qt.models.fit_words import (
-    CACHE_TYPES,
-    CACHE_WORDS,
-    context_steps,
-    context_words,
-    draft_choices,
-    expert_layers,
-    has_gpu,
-    largest_words,
-    nearest_step,
-    speed_words,
-    verdict_tag,
-)
-from desktop.qt.models.page_view import ChoiceButton
+from desktop.qt.models.fit_controls import FitControls
+from desktop.qt.models.fit_words import expert_layers, speed_words, verdict_tag
 from desktop.qt.store import Store
-from desktop.qt.surface import clear, column, row
+from desktop.qt.surface import column, row
 from desktop.qt.theme import Theme
 
 if TYPE_CHECKING:
     from desktop.wire import Model
-    from desktop.wire_models import Details, Fit, ModelOptions
+    from desktop.wire_models import Details, DeviceNeed, Fit, ModelOptions
 
 SAVE_MS = 600  # after the last change; each change is shown at once
+# What "leave all to Jackdaw" takes back. Adapters are attached by a person, so they stay.
+AUTOMATIC: dict[str, Any] = dict.fromkeys(
+    (
+        "context",
+        "slots",
+        "cache_type_k",
+        "cache_type_v",
+        "gpu_layers",
+        "cpu_expert_layers",
+        "draft_model",
+        "projector",
+    )
+)
 
 
 class FitPanel(QWidget):
@@ -54,17 +54,27 @@ class FitPanel(QWidget):
         self._model: Model | None = None
         self._options: ModelOptions | None = None
         self._fit: Fit | None = None
-        self._steps = [512]
-        self._drafts: list[tuple[str, str]] = []
         self._changed_since_load = False
         self.asker = FitAsker(bridge)
+        self.controls = FitControls(theme)
         self._save_soon = QTimer(self, singleShot=True, interval=SAVE_MS)
-        self._make_parts()
+        self.verdict = Chip(theme, "")
+        self.sentence = Label(theme, "", "small", "text2", wrap=True)
+        self.speed = Label(theme, "", "small", "text2", wrap=True)
+        self.reset = Button(theme, "Leave all to Jackdaw", "ghost", icon="undo-2", small=True)
+        self.reload = Notice(theme, "info", "Takes effect when it is loaded anew.", action="Reload to apply")
+        self.problem = Notice(theme, "error", "")
         self._lay_out()
-        self._connect()
+        self.asker.answered.connect(self.take_fit)
+        self.asker.failed.connect(self._failed)
+        self._save_soon.timeout.connect(self._save)
+        self.controls.changed.connect(self.change)
+        self.reset.clicked.connect(lambda: self.change(AUTOMATIC))
+        self.reload.action_clicked.connect(self._reload)
 
     @property
     def fit(self) -> Fit | None:
+        """What the options in view cost; None until it is known."""
         return self._fit
 
     @property
@@ -73,7 +83,7 @@ class FitPanel(QWidget):
         return self._options
 
     def show_model(self, model: Model) -> None:
-        """Another model: its remembered options are asked for, then what they cost."""
+        """Another model: its remembered options are asked for, then what they cost. The same one is refreshed."""
         if self._model is not None and model.id == self._model.id:
             self._model = model
             self._show_reload()
@@ -82,16 +92,11 @@ class FitPanel(QWidget):
         self.asker.drop()
         self._model, self._options, self._fit = model, None, None
         self._changed_since_load = False
-        self._steps = context_steps(model.context_length or 4096)
-        with QSignalBlocker(self.slider):
-            self.slider.setRange(0, len(self._steps) - 1)
-        self._drafts = draft_choices(model, self._store.models.values())
-        self.draft.set_choices(["Automatic", "None", *(name for _, name in self._drafts)])
-        self._draft_row.setVisible(bool(self._drafts))
-        self._projector_row.setVisible(model.has_projector)
-        self._experts_row.hide()
-        self._gpu_row.hide()
-        self.setEnabled(False)
+        self.controls.show_model(model, self._store.models.values())
+        self.controls.setEnabled(False)
+        for widget in (self.verdict, self.problem, self.reload):
+            widget.hide()
+        self._show_bars(())
         self._bridge.call(
             lambda client: client.model_options(model.id),
             lambda options: self.take_options(model.id, options),
@@ -101,17 +106,15 @@ class FitPanel(QWidget):
 
     def take_details(self, details: Details) -> None:
         """A mixture of experts can keep its experts in main memory."""
-        layers = expert_layers(details)
-        self._experts_row.setVisible(layers > 0)
-        self.experts.setMaximum(max(1, layers))
+        self.controls.set_expert_layers(expert_layers(details))
 
     def take_options(self, model_id: str, options: ModelOptions) -> None:
         """The remembered options of a model."""
         if self._model is None or model_id != self._model.id:
             return
         self._options = options
-        self.setEnabled(True)
-        self._show_options()
+        self.controls.setEnabled(True)
+        self.controls.show_options(options)
         self.asker.ask(model_id, options)
 
     def take_fit(self, fit: Fit) -> None:
@@ -124,23 +127,16 @@ class FitPanel(QWidget):
         self.sentence.setText(fit.sentence)
         self.speed.setText(speed_words(fit))
         self.speed.setVisible(bool(fit.tokens_per_s))
-        self.largest.setText(largest_words(fit))
-        self._gpu_row.setVisible(has_gpu(fit))
-        if self._options is not None and self._options.context is None:
-            with QSignalBlocker(self.slider):
-                self.slider.setValue(nearest_step(self._steps, fit.context))
-        self._show_context()
-        self._show_bars(fit)
+        self.controls.show_fit(fit)
+        self._show_bars(fit.devices)
 
-    # -- changes -----------------------------------------------------------------------------------------------------
-
-    def change(self, **fields: object) -> None:
+    def change(self, fields: dict[str, Any]) -> None:
         """Set some options: shown at once, remembered when they rest."""
         if self._model is None or self._options is None:
             return
         self._options = self._options.model_copy(update=fields)
         self._changed_since_load = True
-        self._show_context()
+        self.controls.show_options(self._options)
         self._show_reload()
         self.asker.ask(self._model.id, self._options)
         self._save_soon.start()
@@ -151,34 +147,21 @@ class FitPanel(QWidget):
             self._save_soon.stop()
             self._save()
 
+    def forget(self) -> None:
+        """Nothing is in view."""
+        self.flush()
+        self.asker.drop()
+        self._model = None
+
     def _save(self) -> None:
         from desktop.wire_models import ModelOptions
 
         if self._model is None or self._options is None:
             return
-        # All fields set, so that a None goes over the wire as "leave it to the fit" and not as "keep what was".
-        model_id, options = self._model.id, ModelOptions(**self._options.model_dump())
+        # Adapters are another control's. The rest is set, so that None goes over the wire as "leave it to the fit".
+        chosen = self._options.model_dump(include=set(AUTOMATIC))
+        model_id, options = self._model.id, ModelOptions(**chosen)
         self._bridge.call(lambda client: client.set_model_options(model_id, options), None, self._failed, owner=self)
-
-    def _reset(self) -> None:
-        self.change(
-            context=None,
-            slots=None,
-            cache_type_k=None,
-            cache_type_v=None,
-            gpu_layers=None,
-            cpu_expert_layers=None,
-            draft_model=None,
-            projector=None,
-        )
-        self._show_options()
-
-    def _draft_chosen(self, index: int) -> None:
-        self.change(draft_model=None if index == 0 else "" if index == 1 else self._drafts[index - 2][0])
-
-    def _cache_chosen(self, index: int) -> None:
-        kind = CACHE_TYPES[index] or None
-        self.change(cache_type_k=kind, cache_type_v=kind)
 
     def _reload(self) -> None:
         self.flush()
@@ -188,91 +171,27 @@ class FitPanel(QWidget):
         self._show_reload()
 
     def _failed(self, failure: Failure) -> None:
-        self.setEnabled(self._options is not None)
         self.problem.show_message("error", failure.message, hint=failure.hint)
         self.problem.show()
-
-    # -- showing -----------------------------------------------------------------------------------------------------
-
-    def _show_options(self) -> None:
-        options = self._options
-        if options is None:
-            return
-        blocked = [QSignalBlocker(w) for w in (self.slider, self.slots, self.gpu, self.experts, self.projector)]
-        if options.context is not None:
-            self.slider.setValue(nearest_step(self._steps, options.context))
-        self.slots.setValue(options.slots or 0)
-        self.gpu.setValue(-1 if options.gpu_layers is None else options.gpu_layers)
-        self.experts.setValue(-1 if options.cpu_expert_layers is None else options.cpu_expert_layers)
-        self.projector.setChecked(options.projector is not False)
-        del blocked
-        kind = options.cache_type_k or ""
-        self.cache.set_choices(CACHE_WORDS, CACHE_TYPES.index(kind) if kind in CACHE_TYPES else 0)
-        drafts = [None, "", *(draft for draft, _ in self._drafts)]
-        names = ["Automatic", "None", *(name for _, name in self._drafts)]
-        self.draft.set_choices(names, drafts.index(options.draft_model) if options.draft_model in drafts else 0)
-        self._show_context()
-        self._show_reload()
-
-    def _context(self) -> int:
-        if self._options is not None and self._options.context is not None:
-            return self._options.context
-        return self._fit.context if self._fit is not None else self._steps[self.slider.value()]
-
-    def _show_context(self) -> None:
-        words = context_words(self._context(), self._fit)
-        automatic = self._options is not None and self._options.context is None
-        self.context.setText(f"{words}, automatic" if automatic else words)
-        self.slider.setAccessibleDescription(words)
 
     def _show_reload(self) -> None:
         loaded = self._model is not None and self._model.loaded
         self.reload.setVisible(loaded and self._changed_since_load)
 
-    def _show_bars(self, fit: Fit) -> None:
-        while self._bars.count() > len(fit.devices):
+    def _show_bars(self, devices: Sequence[DeviceNeed]) -> None:
+        """One bar for each memory; those that stay are only drawn anew."""
+        while self._bars.count() > len(devices):
             item = self._bars.takeAt(self._bars.count() - 1)
             if item is not None and (old := item.widget()) is not None:
                 old.hide()
                 old.deleteLater()
-        while self._bars.count() < len(fit.devices):
+        while self._bars.count() < len(devices):
             self._bars.addWidget(CostBar(self._theme))
-        for place, need in enumerate(fit.devices):
+        for place, need in enumerate(devices):
             item = self._bars.itemAt(place)
             bar = item.widget() if item is not None else None
             if isinstance(bar, CostBar):
                 bar.show_need(need)
-
-    def forget(self) -> None:
-        """Nothing is in view."""
-        self.flush()
-        self.asker.drop()
-        self._model = None
-        clear(self._bars)
-
-    # -- building ----------------------------------------------------------------------------------------------------
-
-    def _make_parts(self) -> None:
-        theme = self._theme
-        self.verdict = Chip(theme, "")
-        self.verdict.hide()
-        self.sentence = Label(theme, "", "small", "text2", wrap=True)
-        self.speed = Label(theme, "", "small", "text2", wrap=True)
-        self.largest = Label(theme, "", "small", "text3", wrap=True)
-        self.context = Label(theme, "", "small", weight=500)
-        self.slider = Slider(theme, "Context length")
-        self.slider.setPageStep(1)
-        self.slots = _number(theme, "Answers at the same time", 0, 64)
-        self.cache = ChoiceButton(theme, "Type of the cache", CACHE_WORDS)
-        self.gpu = _number(theme, "Layers on the graphics card", -1, 1000)
-        self.experts = _number(theme, "Layers whose experts stay in main memory", -1, 1000)
-        self.draft = ChoiceButton(theme, "Draft model", ["Automatic", "None"])
-        self.projector = Toggle(theme, "Load the part for pictures", show_name=False)
-        self.reset = Button(theme, "Leave all to Jackdaw", "ghost", icon="undo-2", small=True)
-        self.reload = Notice(theme, "info", "Takes effect when it is loaded anew.", action="Reload to apply")
-        self.reload.hide()
-        self.problem = Notice(theme, "error", "")
-        self.problem.hide()
 
     def _lay_out(self) -> None:
         layout = column(self, gap=8)
@@ -286,53 +205,8 @@ class FitPanel(QWidget):
         layout.addWidget(self.speed)
         self._bars = column(gap=10)
         layout.addLayout(self._bars)
-        words = row(gap=8)
-        words.addWidget(Label(self._theme, "Context", "small", "text2"), 1)
-        words.addWidget(self.context)
-        layout.addLayout(words)
-        layout.addWidget(self.slider)
-        layout.addWidget(self.largest)
-        self._named("Answers at the same time", self.slots)
-        self._named("Cache", self.cache)
-        self._gpu_row = self._named("Layers on the GPU", self.gpu)
-        self._experts_row = self._named("Experts on the processor", self.experts)
-        self._draft_row = self._named("Draft model", self.draft)
-        self._projector_row = self._named("Pictures", self.projector)
+        layout.addWidget(self.controls)
         layout.addWidget(self.reload)
         layout.addWidget(self.problem)
-
-    def _named(self, words: str, control: QWidget) -> QWidget:
-        holder = QWidget()
-        line = row(holder, gap=8)
-        line.addWidget(Label(self._theme, words, "small", "text2"), 1)
-        line.addWidget(control)
-        layout = self.layout()
-        assert layout is not None
-        layout.addWidget(holder)
-        return holder
-
-    def _connect(self) -> None:
-        self.asker.answered.connect(self.take_fit)
-        self.asker.failed.connect(self._failed)
-        self._save_soon.timeout.connect(self._save)
-        self.slider.valueChanged.connect(lambda step: self.change(context=self._steps[step]))
-        self.slots.valueChanged.connect(lambda count: self.change(slots=int(count) or None))
-        self.gpu.valueChanged.connect(lambda count: self.change(gpu_layers=None if count < 0 else int(count)))
-        self.experts.valueChanged.connect(
-            lambda count: self.change(cpu_expert_layers=None if count < 0 else int(count))
-        )
-        self.cache.changed.connect(self._cache_chosen)
-        self.draft.changed.connect(self._draft_chosen)
-        self.projector.toggled.connect(lambda on: self.change(projector=None if on else False))
-        self.reset.clicked.connect(self._reset)
-        self.reload.action_clicked.connect(self._reload)
-
-
-def _number(theme: Theme, name: str, least: int, most: int) -> NumberField:
-    """A number whose least value means that the fit decides."""
-    field = NumberField(theme, name)
-    field.setRange(least, most)
-    field.setValue(least)
-    field.setSpecialValueText("Automatic")
-    field.setFixedWidth(theme.px(96))
-    return field
+        for widget in (self.verdict, self.reload, self.problem):
+            widget.hide()

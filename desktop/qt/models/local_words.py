@@ -93,11 +93,12 @@ def _tags(model: Model, memory: Memory | None, others: Iterable[Model]) -> list[
         tags.append(Tag(in_parameters(model.params)))
     if model.quant:
         tags.append(Tag(model.quant, mono=True))
-    tags.append(Tag(_context(model)) if model.context_length else Tag(model.format.upper()))
     if speed := per_second(model.tokens_per_s):
         tags.append(Tag(speed if model.speed_source == "measured" else f"about {speed}"))
     if model.kl_divergence is not None:
-        tags.append(Tag(f"KL divergence {model.kl_divergence:.3g}"))
+        tags.append(Tag(f"KLD {model.kl_divergence:.2g}"))
+    if model.context_length:
+        tags.append(Tag(_context(model)))
     if fit := _fit(model, memory, others):
         tags.append(fit)
     return tags

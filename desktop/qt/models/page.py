@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,13 +15,13 @@ from desktop.qt.imports import Imports
 from desktop.qt.links import ask_to_open
 from desktop.qt.model_actions import ModelActions
 from desktop.qt.model_words import not_added
+from desktop.qt.models.card_acts import CardActs
 from desktop.qt.models.card_reader import CardReader
 from desktop.qt.models.discover_view import DiscoverView
 from desktop.qt.models.finder import Finder
 from desktop.qt.models.inspector import ModelInspector
 from desktop.qt.models.installed_view import InstalledView
 from desktop.qt.models.job_actions import JobActions
-from desktop.qt.models.job_words import model_of
 from desktop.qt.models.known import Known
 from desktop.qt.models.nav import ModelsNav
 from desktop.qt.models.page_view import EDGE, PageView
@@ -58,7 +57,6 @@ class ModelsPage(QWidget):
         self.theme = theme
         self._bridge = bridge
         self._store = store
-        self._actions = actions
         self._imports = imports
         self.jobs = jobs
         self.list_wanted = True
@@ -71,6 +69,7 @@ class ModelsPage(QWidget):
         self.transfers = TransfersView(theme, store)
         self.stores = StoresView(theme, store, self.known, jobs, imports)
         self.inspector = ModelInspector(theme, bridge, store, actions, jobs)
+        self.acts = CardActs(store, self.known, actions, jobs, self.inspector)
         self.views = QStackedWidget()
         self.notices = column(margins=(EDGE, 0, EDGE, 0), gap=8)
         self.reader: CardReader | None = None
@@ -132,67 +131,11 @@ class ModelsPage(QWidget):
         self.installed.set_words(words)
         self.stores.set_words(words)
 
-    # -- cards -------------------------------------------------------------------------------------------------------
+    # -- going somewhere ---------------------------------------------------------------------------------------------
 
-    def _chosen(self, key: str) -> None:
-        """Another card is current: the inspector follows, where there is anything to show."""
-        kind, _, subject = key.partition(":")
-        if kind == "job":
-            job = self._store.jobs.get(subject)
-            kind, subject = ("", "") if job is None else self._subject_of(job)
-        elif kind == "found":
-            kind, subject = "model", self._model_at(subject)
-        if kind in ("model", "disk") and subject in self._store.models:
-            self.inspector.show_model(subject)
-        elif kind == "repo":
-            card = self.view.list.current_card()
-            self.inspector.show_repo(subject, card.title if card is not None and card.key == key else "")
-
-    def _subject_of(self, job: Job) -> tuple[str, str]:
-        model_id = model_of(job) or (job.subject if job.subject in self._store.models else "")
-        return ("model", model_id) if model_id else ("repo" if "/" in job.subject else "", job.subject)
-
-    def _model_at(self, path: str) -> str:
-        report = self.known.stores
-        models = report.models if report is not None else []
-        return next((model.model_id for model in models if model.path == path), "")
-
-    def _acted(self, key: str, act: str) -> None:
-        kind, _, subject = key.partition(":")
-        if kind == "job":
-            self._act_on_job(subject, act)
-        elif kind == "model":
-            self._act_on_model(subject, act)
-        elif kind == "repo":
-            self._act_on_repo(subject, act)
-
-    def _act_on_job(self, job_id: str, act: str) -> None:
-        job = self._store.jobs.get(job_id)
-        if act == "open" and job is not None:
-            self.show_model(model_of(job))
-        elif act in ("pause", "resume", "cancel"):
-            {"pause": self.jobs.pause, "resume": self.jobs.resume, "cancel": self.jobs.cancel}[act](job_id)
-
-    def _act_on_model(self, model_id: str, act: str) -> None:
-        acts: dict[str, Callable[[str], None]] = {
-            "load": self._actions.load,
-            "unload": self._actions.unload,
-            "use": self.chosen.emit,
-            "quantize": self.quantize_requested.emit,
-            "remove": self.remove_asked.emit,
-        }
-        acts[act](model_id)
-
-    def _act_on_repo(self, repo: str, act: str) -> None:
-        if act == "download":
-            self.jobs.download(repo)
-        elif act == "show":
-            self.discover.list.choose(f"repo:{repo}")
-            self.open_inspector()
-        else:
-            model = next((m for m in self._store.models.values() if m.repo == repo), None)
-            catalogue = next((m.installed for m in self.known.catalogue if m.repo == repo), "")
-            self._act_on_model(model.id if model is not None else catalogue, act)
+    def _card_chosen(self, key: str) -> None:
+        card = self.view.list.current_card()
+        self.acts.choose(key, card.title if card is not None else "")
 
     def show_model(self, model_id: str) -> None:
         """Go to a model of the library."""
@@ -300,8 +243,13 @@ class ModelsPage(QWidget):
         self.nav.filter_changed.connect(self._filter_changed)
         self.nav.add_asked.connect(self.choose_file_asked)
         for view in (self.discover, self.installed, self.transfers, self.stores):
-            view.chosen.connect(self._chosen)
-            view.acted.connect(self._acted)
+            view.chosen.connect(self._card_chosen)
+            view.acted.connect(self.acts.act)
+        self.acts.use_asked.connect(self.chosen)
+        self.acts.quantize_requested.connect(self.quantize_requested)
+        self.acts.remove_asked.connect(self.remove_asked)
+        self.acts.model_asked.connect(self.show_model)
+        self.acts.files_asked.connect(self.show_repo)
         self._connect_views()
         inspector = self.inspector
         inspector.use_asked.connect(self.chosen)

@@ -154,6 +154,7 @@ class RepoPanel(QWidget):
         self.facts.setVisible(repo is not None)
         self.read.setVisible(repo is not None)
         self.main.setVisible(repo is not None and bool(repo.variants))
+        self.quantize.setEnabled(False)
         self.convert.setVisible(repo is not None and repo.convertible and not repo.variants)
         self._show_access()
 

@@ -77,7 +77,7 @@ def duplicate_card(duplicate: Duplicate) -> Card:
     how = Tag(f"Can share: {duplicate.method}", "success", "check") if can else Tag("Cannot be merged", "outline")
     return Card(
         f"duplicate:{duplicate.sha256}",
-        min(names, key=len),
+        min(names, key=lambda name: (name.startswith("sha256"), len(name))),
         f"{len(duplicate.paths)} times",
         " and ".join(STORES.get(store, store) for store in dict.fromkeys(duplicate.stores)),
         (Tag(in_bytes(duplicate.bytes)), Tag(f"{in_bytes(duplicate.wasted_bytes)} wasted"), how),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 
 from desktop.qt.components.button import Button
+from desktop.qt.components.label import ElidedLabel
 from desktop.qt.components.segmented import Segmented
 from desktop.qt.figures import in_bytes
 from desktop.qt.imports import Imports
@@ -44,7 +45,8 @@ class StoresView(PageView):
         self.scan = Button(theme, "Look again", icon="refresh-cw")
         self.use_all = Button(theme, "Use all", icon="check")
         self.head.addWidget(self.part)
-        self.tools.addWidget(self.note, 1)
+        self.state = ElidedLabel(theme, "", "small", "text2")
+        self.tools.addWidget(self.state, 1)
         self.tools.addWidget(self.use_all)
         self.tools.addWidget(self.scan)
         self.part.changed.connect(lambda _index: self.refresh())
@@ -80,7 +82,7 @@ class StoresView(PageView):
         if report is None:
             self.show_loading()
             return
-        self.note.setText(f"Looked {_when(report.scanned_at)}" if report.scanned_at else "")
+        self.state.setText(f"Looked {_when(report.scanned_at)}" if report.scanned_at else "")
         cards = found_cards(report, self._words)
         if cards:
             self.show_cards(cards)
@@ -95,7 +97,7 @@ class StoresView(PageView):
             self.show_loading()
             return
         more = f"{report.unhashed} files of equal size were not compared yet." if report.unhashed else ""
-        self.note.setText(more)
+        self.state.setText(more)
         cards = duplicate_cards(report)
         if cards:
             self.show_cards(cards)
@@ -110,7 +112,7 @@ class StoresView(PageView):
             self.show_loading()
             return
         partial = f", {in_bytes(use.partial_bytes)} in unfinished downloads" if use.partial_bytes else ""
-        self.note.setText(f"{in_bytes(use.used_bytes)} in {use.folder}{partial}, {in_bytes(use.free_bytes)} free")
+        self.state.setText(f"{in_bytes(use.used_bytes)} in {use.folder}{partial}, {in_bytes(use.free_bytes)} free")
         cards = disk_cards(use)
         if cards:
             self.show_cards(cards)

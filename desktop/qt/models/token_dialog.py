@@ -20,6 +20,7 @@ from desktop.qt.theme import Theme
 if TYPE_CHECKING:
     from desktop.wire_models import HubToken
 
+WIDTH = 460
 TOKENS_PAGE = "https://huggingface.co/settings/tokens"
 WHAT = "A token with the right to read is enough. It is sent to the Hub's own host and to nobody else."
 
@@ -46,6 +47,7 @@ class TokenDialog(Dialog):
 
     def __init__(self, theme: Theme, bridge: Bridge, token: HubToken | None, parent: QWidget) -> None:
         super().__init__(theme, "Log in to the Hub", WHAT, parent)
+        self.setFixedWidth(theme.px(WIDTH))
         self._bridge = bridge
         self._token = token
         self.state = Label(theme, "", "small", "text2", wrap=True)
@@ -79,6 +81,8 @@ class TokenDialog(Dialog):
     def _show_state(self, token: HubToken | None) -> None:
         self._token = token
         self.state.setText(token_words(token))
+        # A wrapped label in a dialog gets the height of one line until it is told how many it has.
+        self.state.setMinimumHeight(self.state.heightForWidth(self._theme.px(WIDTH - 48)))
         self.forget.setVisible(token is not None and token.present)
         # Offered only where there is no keyring: elsewhere there is nothing to consent to.
         self.session.setVisible(token is not None and bool(token.problem))

@@ -51,7 +51,10 @@ class Welcome(QWidget):
         """How many models other programs have on this disk."""
         if count:
             whose = " and ".join(STORES.get(store, store) for store in stores)
-            self.found.setText(f"{whose} already {'has' if count == 1 else 'have'} {count} on this disk. Use in place.")
+            noun = "a model" if count == 1 else f"{count} models"
+            self.found.setText(
+                f"{whose} {'has' if len(stores) == 1 else 'have'} {noun} on this disk: used in place, not copied."
+            )
             self.use_found.set_text("Show it" if count == 1 else "Show them")
         else:
             self.found.setText("Models of Ollama, LM Studio and the Hugging Face cache are used where they lie.")

@@ -46,7 +46,9 @@ class TranscriptMessage:
     @property
     def speaker(self) -> str:
         """Who speaks, as a screen reader says it."""
-        return {"user": "You", "system": "Instructions"}.get(self.role) or self.model or "Answer"
+        if self.role == "user":
+            return "You"
+        return self.model or {"system": "Instructions"}.get(self.role, "Answer")
 
 
 def figures(message: TranscriptMessage) -> tuple[str, ...]:
