@@ -20,6 +20,7 @@ from desktop.qt.components.toast import ToastHost
 from desktop.qt.engine_popover import EnginePopover
 from desktop.qt.imports import Imports
 from desktop.qt.model_actions import ModelActions
+from desktop.qt.model_making import ModelMaking
 from desktop.qt.model_news import ModelNews, ask_to_remove
 from desktop.qt.model_picker import ModelPicker
 from desktop.qt.models.drops import Drops
@@ -293,6 +294,7 @@ class MainWindow(Pane):
         self.pages = QStackedWidget()
         self.chat = ChatPage(theme, bridge, store, self.actions_of_models, self.toasts)
         self.models = ModelsPage(theme, bridge, store, self.actions_of_models, imports=self.imports, jobs=self.jobs)
+        self.making = ModelMaking(theme, self, store, bridge, self.models.inspector.local)
         self.pages.addWidget(self.chat)
         self.pages.addWidget(self.models)
         self.status_bar = StatusBar(theme, bridge, store, lambda: self.chat.conversation.model)
@@ -346,6 +348,8 @@ class MainWindow(Pane):
         self.models.choose_file_asked.connect(self.choose_file)
         self.models.remove_asked.connect(self._ask_to_remove)
         self.models.dropped.connect(self.import_files)
+        self.models.quantize_requested.connect(self.making.quantize)
+        self.making.use_asked.connect(self._chat_with)
         self.models.settings_asked.connect(self.settings_panel.show_settings)
         self.job_news.working.connect(lambda works: self.rail.set_dot("models", works))
         self.job_news.model_asked.connect(self._show_model)

@@ -16,8 +16,8 @@ from desktop.qt.surface import column, row
 from desktop.qt.theme import Theme
 
 if TYPE_CHECKING:
-    from desktop.wire import Job
-    from desktop.wire_models import Adapter, AdapterUse, ModelOptions
+    from desktop.wire import AdapterUse, Job
+    from desktop.wire_models import Adapter, ModelOptions
 
 
 class AdapterBox(QWidget):

@@ -17,7 +17,8 @@ from desktop.qt.surface import clear, column, row
 from desktop.qt.theme import Theme
 
 if TYPE_CHECKING:
-    from desktop.wire_models import Adapter, AdapterUse
+    from desktop.wire import AdapterUse
+    from desktop.wire_models import Adapter
 
 SETTLE_MS = 250  # a slider that moves is one change
 

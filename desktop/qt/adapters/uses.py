@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from desktop.wire_models import Adapter, AdapterUse
+    from desktop.wire import AdapterUse
+    from desktop.wire_models import Adapter
 
 LOWEST, HIGHEST, STEP = -2.0, 2.0, 0.05
 """What the slider reaches. Values beyond are allowed by the service and kept when they are set elsewhere."""
@@ -44,7 +45,7 @@ def rows_of(adapters: Sequence[Adapter], uses: Sequence[AdapterUse], model_id: s
 
 def with_use(uses: Sequence[AdapterUse], adapter_id: str, scale: float | None) -> list[AdapterUse]:
     """The uses with one attached at `scale`, or left out when it is None; the order of the others stays."""
-    from desktop.wire_models import AdapterUse
+    from desktop.wire import AdapterUse
 
     if scale is None:
         return [use for use in uses if use.id != adapter_id]

@@ -10,7 +10,8 @@ from pytestqt.qtbot import QtBot
 from desktop.qt.adapters.rows import AdapterList
 from desktop.qt.adapters.uses import rows_of, with_use
 from desktop.qt.theme import Theme
-from desktop.wire_models import Adapter, AdapterUse
+from desktop.wire import AdapterUse
+from desktop.wire_models import Adapter
 from tests.qt.accessible import too_small, unnamed
 
 
