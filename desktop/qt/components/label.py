@@ -3,7 +3,7 @@
 from html import escape
 
 from PySide6.QtCore import QSize, Qt, Slot
-from PySide6.QtGui import QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QPainter, QPaintEvent, QPalette, QShowEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
 from desktop.qt.components import paint
@@ -46,6 +46,12 @@ class Label(QLabel):
         """Show the text in another colour."""
         if token != self._token:
             self._token = token
+            self.retheme()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        # Measured while hidden, then rethemed: the style sheet's polish, just before, put the old colour back.
+        if self.palette().color(QPalette.ColorRole.WindowText) != self._theme.color(self._token):
             self.retheme()
 
     @Slot()

@@ -68,7 +68,8 @@ class CardReader(Overlay):
             self._stack.setCurrentWidget(self.problem)
             return
         self._stack.setCurrentWidget(self.text)
-        self.text.set_messages([TranscriptMessage(card.repo, "system", card.markdown, model=card.repo)])
+        message = TranscriptMessage(card.repo, "assistant", card.markdown, model=card.repo, fixed=True)
+        self.text.set_messages([message])
         self.text.verticalScrollBar().setValue(0)
 
     def _failed(self, failure: Failure) -> None:

@@ -119,7 +119,7 @@ class MessageFrame(QWidget):
         writing = message.state == "streaming"
         near = not self.own or self._hovered
         self._copy.setVisible(near and not writing)
-        self._again.setVisible(message.role == "assistant" and not writing)
+        self._again.setVisible(message.role == "assistant" and not writing and not message.fixed)
         self._edit.setVisible(near and message.role == "user")
         self._earlier.setVisible(branches and not writing)
         self._later.setVisible(branches and not writing)

@@ -42,13 +42,12 @@ class TranscriptMessage:
     branch_count: int = 1
     sources: tuple[Source, ...] = ()
     attachments: tuple[str, ...] = ()
+    fixed: bool = False  # a text to read: it cannot be answered again
 
     @property
     def speaker(self) -> str:
         """Who speaks, as a screen reader says it."""
-        if self.role == "user":
-            return "You"
-        return self.model or {"system": "Instructions"}.get(self.role, "Answer")
+        return {"user": "You", "system": "Instructions"}.get(self.role) or self.model or "Answer"
 
 
 def figures(message: TranscriptMessage) -> tuple[str, ...]:
