@@ -78,7 +78,7 @@ async def convert(
         report(Progress(min(total, round(total * done / size)) if size else tensors, total, "tensors", "Writing"))
 
     report(Progress(0, total, "tensors", "Reading the checkpoint"))
-    with workplace(target) as place:
+    with workplace(target, needed) as place:
         await asyncio.to_thread(place.take, checkpoint.folder, checkpoint.settings, checkpoint.weights)
         job = ScriptJob(build, cancel, needed, needed + FILE_SLACK_BYTES, pidfiles)
         arguments = [str(place.input), "--outfile", str(place.out), "--outtype", out_type]

@@ -10,8 +10,9 @@ What a kill leaves behind has such a name, is never taken for a model, and is re
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import errno
 import os
+import re
 import shutil
 import sys
 from collections import deque
@@ -32,7 +33,8 @@ from models.llamacpp import EngineBuild
 from models.progress import Cancel
 
 SUFFIX = ".convert.part"
-_NO_ROOM = "No space left on device"
+# What a full disk looks like in the log; the second is numpy's, which does not say why less was written.
+_NO_ROOM = re.compile(r"No space left on device|\d+ requested and \d+ written")
 _LINE_NOTES = ("INFO:", "WARNING:")
 
 
@@ -79,10 +81,11 @@ class ScriptJob:
 
 
 @contextmanager
-def workplace(target: Path) -> Iterator[Workplace]:
+def workplace(target: Path, needed_bytes: int) -> Iterator[Workplace]:
     """Make the folders for `target`; they are gone at the end, whatever happens.
 
-    Raises ConvertRefused when there is something of that name already, ConvertFailed when the folder is not writable.
+    Raises ConvertRefused when there is something of that name already, ConvertFailed when the folder is not writable,
+    DiskFull also for what is done in it.
     """
     root = target.with_name(f".{target.name}{SUFFIX}")
     try:
@@ -92,13 +95,13 @@ def workplace(target: Path) -> Iterator[Workplace]:
         place = Workplace(root, target)
         for folder in (root, place.input, place.home, place.out.parent):
             folder.mkdir(0o700)
+        yield place
     except OSError as error:
-        shutil.rmtree(root, ignore_errors=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _full(target.parent, needed_bytes) from error
         raise ConvertFailed(
             f"Nothing can be written to {target.parent}: {error.strerror}.", hint="Choose a folder of your own."
         ) from error
-    try:
-        yield place
     finally:
         shutil.rmtree(root, ignore_errors=True)
 
@@ -186,6 +189,10 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def _full(folder: Path, needed_bytes: int) -> ModelsError:
+    return disk_full(folder, needed_bytes, shutil.disk_usage(folder).free, "Converting")
+
+
 def _jail(place: Workplace, scripts: Path) -> Jail:
     linked = tuple(path.resolve() for path in place.input.rglob("*") if path.is_symlink())
     package = Path(models.__file__).parent
@@ -195,12 +202,9 @@ def _jail(place: Workplace, scripts: Path) -> Jail:
 def _explained(job: ScriptJob, place: Workplace, tail: list[str], sentence: str) -> ModelsError:
     """The error for a script that failed: its own last words, as they are the only reason there is."""
     text = "\n".join(tail)
-    if _NO_ROOM in text:
-        free = 0
-        with contextlib.suppress(OSError):
-            free = shutil.disk_usage(place.target.parent).free
-        return disk_full(place.target.parent, job.needed_bytes, free, "Converting")
-    if "BPE pre-tokenizer was not recognized" in text:
+    if _NO_ROOM.search(text):
+        return _full(place.target.parent, job.needed_bytes)
+    if "NotImplementedError: BPE pre-tokenizer" in text:
         return ConvertFailed(
             "The conversion failed: the model splits words in a way that llama.cpp does not know.",
             log_tail=text,
