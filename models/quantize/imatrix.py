@@ -103,7 +103,7 @@ def matrix_bytes(header: GgufHeader) -> int:
     for tensor in header.tensors:
         if is_quantized_weight(tensor):
             columns += tensor.shape[0] * (tensor.shape[2] if len(tensor.shape) > 2 else 1)
-    return 4 * columns + 512 * len(header.tensors)
+    return 4 * columns + 200 * len(header.tensors)
 
 
 def check_text(path: Path) -> None:

@@ -162,7 +162,7 @@ def _wanted_type(tensor: TensorInfo, quant: Quant, kept: Kept, model: _Model) ->
     if quant.name in _LOW:
         return _low_type(name, quant, model)
     if _is_value(name):
-        return _value_type(quant, model)
+        return _value_type(quant, kept, model)
     if "attn_k.weight" in name or "attn_q.weight" in name:
         return _key_or_query_type(name, quant, model)
     if "attn_output.weight" in name:
@@ -201,16 +201,16 @@ def _low_type(name: str, quant: Quant, model: _Model) -> str:
     return quant.base
 
 
-def _value_type(quant: Quant, model: _Model) -> str:
+def _value_type(quant: Quant, kept: Kept, model: _Model) -> str:
     index = model.values_seen
     model.values_seen += 1
     if model.experts == 8:
         return "Q8_0"
-    chosen = _plain_value_type(quant, model, index)
+    chosen = _plain_value_type(quant, kept, model, index)
     return "Q5_K" if model.seventy_billion and chosen in ("Q3_K", "Q4_K") else chosen
 
 
-def _plain_value_type(quant: Quant, model: _Model, index: int) -> str:
+def _plain_value_type(quant: Quant, kept: Kept, model: _Model, index: int) -> str:
     grouped = model.heads_per_kv >= 4
     match quant.name:
         case "Q2_K":
@@ -218,7 +218,7 @@ def _plain_value_type(quant: Quant, model: _Model, index: int) -> str:
         case "Q2_K_S" | "IQ3_XS" | "IQ3_S":
             return "Q4_K" if grouped else quant.base
         case "IQ3_XXS":
-            return "Q4_K" if grouped else "IQ3_XXS"  # it always has an importance matrix
+            return "Q4_K" if grouped else "IQ3_XXS" if kept.imatrix else "IQ3_S"
         case "IQ3_M":
             return "Q4_K"
         case "Q3_K_M":
@@ -257,6 +257,8 @@ def _down_type(name: str, quant: Quant, kept: Kept, model: _Model) -> str:
             return "Q4_K" if early else quant.base
         case "Q3_K_M":
             return "Q5_K" if index < model.layers // 16 else "Q4_K"
+        case "IQ3_XXS" if not kept.imatrix:
+            return "Q4_K" if early else "Q3_K"
         case "IQ3_M":
             more = early or (model.experts == 8 and _more_bits(index, model.layers))
             return "Q4_K" if more else quant.base
