@@ -48,7 +48,7 @@ class ChatPage(QWidget):
         self.inspector_wanted = True
         self.list = ConversationList(theme, bridge, store)
         self.column = ChatColumn(theme, bridge, store)
-        self.inspector = Inspector(theme)
+        self.inspector = Inspector(theme, bridge)
         layout = row(self)
         layout.addWidget(self.list)
         layout.addWidget(self.column, 1)

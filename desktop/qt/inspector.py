@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
+from desktop.qt.adapters.chat_box import ChatAdapters
+from desktop.qt.bridge import Bridge
 from desktop.qt.components.gauges import Sparkline
 from desktop.qt.components.label import Label
 from desktop.qt.components.segmented import Tabs
@@ -23,11 +25,11 @@ class Inspector(Pane):
 
     tab_changed = Signal(str)
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, bridge: Bridge) -> None:
         super().__init__(theme, "bg_list", ("left",))
         self.setAccessibleName("Inspector")
         self.tabs = Tabs(theme, "Inspector", ["Parameters", "Answer"])
-        self.parameters = ParametersTab(theme)
+        self.parameters = ParametersTab(theme, ChatAdapters(theme, bridge))
         self.details = DetailsTab(theme)
         self._speed = Label(theme, "–", "label")
         self.sparkline = Sparkline(theme, "Tokens per second")

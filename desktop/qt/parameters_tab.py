@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, QRectF, Qt, QTimer
 from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QFrame, QGridLayout, QPlainTextEdit, QScrollArea, QVBoxLayout, QWidget
 
+from desktop.qt.adapters.chat_box import ChatAdapters
 from desktop.qt.components import paint
 from desktop.qt.components.button import Button
 from desktop.qt.components.field import Field
@@ -25,11 +26,13 @@ SAVE_AFTER_MS = 500
 class ParametersTab(QScrollArea):
     """Edits the conversation given to `show_chat`; what is typed is saved shortly after, and when the chat changes."""
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, adapters: ChatAdapters) -> None:
         super().__init__()
         self._theme = theme
         self._conversation: Conversation | None = None
         self._filling = False
+        self._adapter_uses: list[dict[str, Any]] | None = None
+        self.adapters = adapters
         self.fields: dict[str, Field] = {}
         self.system_prompt = TextBox(theme, "System prompt", "None: the model's own", lines=5)
         self.stops = TextBox(theme, "Stop sequences", "None. One per line", lines=2)
@@ -41,6 +44,7 @@ class ParametersTab(QScrollArea):
         self.system_prompt.textChanged.connect(self._edited)
         self.stops.textChanged.connect(self._edited)
         self.reset.clicked.connect(self._reset)
+        adapters.changed.connect(self._adapters_changed)
 
     def show_chat(self, conversation: Conversation) -> None:
         """Show the values of this chat; unsaved ones of the last chat are saved to it first."""
@@ -70,7 +74,7 @@ class ParametersTab(QScrollArea):
 
     def _values(self) -> dict[str, Any] | None:
         """What is set, or None while something typed is not valid; the field then says so."""
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {} if self._adapter_uses is None else {"adapters": self._adapter_uses}
         problem = ""
         for parameter in PARAMETERS:
             field = self.fields[parameter.name]
@@ -100,6 +104,8 @@ class ParametersTab(QScrollArea):
         values = conversation.parameters
         for name, field in self.fields.items():
             _set_if_new(field, shown(values.get(name)))
+        self._adapter_uses = values.get("adapters")
+        self.adapters.show_chat(conversation.model, self._adapter_uses)
         if self.stops.toPlainText() != (stops := shown_stops(values.get("stop"))):
             self.stops.setPlainText(stops)
         if self.system_prompt.toPlainText().strip() != conversation.system_prompt:
@@ -111,7 +117,12 @@ class ParametersTab(QScrollArea):
         if not self._filling:
             self._timer.start()
 
+    def _adapters_changed(self, uses: list[dict[str, Any]]) -> None:
+        self._adapter_uses = uses
+        self.save()
+
     def _reset(self) -> None:
+        self._adapter_uses = None
         for field in self.fields.values():
             field.clear()
         self.stops.clear()
@@ -139,6 +150,8 @@ class ParametersTab(QScrollArea):
         layout.addWidget(self.stops)
         layout.addWidget(self.problem)
         self.problem.setVisible(False)
+        layout.addSpacing(10)
+        layout.addWidget(self.adapters)
         foot = row()
         foot.addWidget(self.reset)
         foot.addStretch(1)

@@ -171,6 +171,8 @@ class MainWindow(Pane):
             self.chat.column.composer.focus()
         else:
             self.models.enter()
+        else:
+            self.chat.inspector.parameters.adapters.look_again()
 
     def new_chat(self) -> None:
         self.show_page("chat")
