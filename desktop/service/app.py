@@ -5,41 +5,23 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
-from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from desktop.paths import Paths
-from desktop.service.ask import STREAM_IDLE_S, Asking
 from desktop.service.backups import Backups
-from desktop.service.catalogue import Catalogue
-from desktop.service.chats import Chats
+from desktop.service.compose import Options, clean_up_after_a_crash, make_core
 from desktop.service.control_api import control_app
-from desktop.service.core import Core, publish_chat, scheduler_settings
-from desktop.service.engine_state import EngineState
-from desktop.service.events import EventLog
-from desktop.service.job_rows import JobStore
-from desktop.service.jobs import Jobs
-from desktop.service.keys import Keys
+from desktop.service.core import Core
 from desktop.service.listeners import LOOPBACK, BindRefused, Listeners, check_bind
-from desktop.service.model_tools import make_tools
 from desktop.service.openai_api import openai_routes
 from desktop.service.port_app import port_app
 from desktop.service.quiet import run_when_quiet
-from desktop.service.schema import MIGRATIONS
-from desktop.service.speed import Speed
-from desktop.service.work.local import local_kinds
-from desktop.settings import SettingsFile
 from engine.errors import EngineError
-from engine.llama_server import Patience
-from engine.scheduler import Scheduler
-from models.child import reap_orphans
-from models.database import Database
 from models.errors import ModelsError
-from models.library import Library, LibraryModel
+
+__all__ = ["Options", "Service", "build", "clean_up_after_a_crash"]
 
 log = logging.getLogger(__name__)
 
@@ -47,21 +29,6 @@ STATUS_EVERY_S = 1.0
 SAVE_KEYS_EVERY_S = 60.0
 ANSWER_GRACE_S = 5.0
 MEASURE_AFTER_QUIET_S = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What the command line asked for; None means as the settings say.
-
-    `patience` and `stream_idle_s` say how long a silent engine is waited for.
-    """
-
-    port: int | None = None
-    bind: str | None = None
-    allow_remote: bool = False
-    environ: Mapping[str, str] = field(default_factory=dict)
-    patience: Patience = field(default_factory=Patience)
-    stream_idle_s: float = STREAM_IDLE_S
 
 
 class Service:
@@ -153,7 +120,7 @@ async def build(paths: Paths, options: Options) -> Service:
     """
     async with AsyncExitStack() as closing:
         await asyncio.to_thread(clean_up_after_a_crash, paths)
-        core = await _core(paths, options, closing)
+        core = await make_core(paths, options, closing)
         bind = _addresses(core.settings.current.bind if options.bind is None else options.bind)
         check_bind(bind, confirmed=options.allow_remote, has_keys=any(not key.revoked_at for key in core.keys.all()))
         listeners = Listeners(
@@ -169,90 +136,6 @@ async def build(paths: Paths, options: Options) -> Service:
     raise AssertionError("an exit stack swallows nothing")
 
 
-async def _core(paths: Paths, options: Options, closing: AsyncExitStack) -> Core:
-    settings = await asyncio.to_thread(SettingsFile, paths.settings)
-    database = await Database.open(paths.database, MIGRATIONS)
-    closing.push_async_callback(database.close)
-    library, keys, chats = Library(database), Keys(database), Chats(database)
-    await keys.load()
-    closing.push_async_callback(keys.save_use)
-    if cut_short := await chats.recover():
-        log.warning("%d answers were cut short when the service ended without warning", cut_short)
-    events, speed = EventLog(), Speed()
-    catalogue = Catalogue(library, events)
-    engine = EngineState(paths.engines, options.environ)
-    await engine.find()
-    closing.push_async_callback(engine.close)
-    tools = await make_tools(
-        paths=paths,
-        settings=settings,
-        environ=options.environ,
-        database=database,
-        library=library,
-        engine=engine,
-        closing=closing,
-    )
-
-    async def resolve(model_id: str) -> LibraryModel:
-        model = await library.get(model_id)
-        await engine.require_proven()
-        catalogue.remember(model)
-        return model
-
-    scheduler = Scheduler(
-        build=engine.build,
-        runtime_dir=paths.runtime,
-        pidfiles=paths.children,
-        resolve=resolve,
-        settings=scheduler_settings(settings, options.patience),
-        tuning=lambda: engine.tuning,
-        on_change=catalogue.changed,
-        mark_suspect=library.mark_suspect,
-        environ=options.environ,
-    )
-    closing.push_async_callback(scheduler.close)
-    catalogue.scheduler = scheduler
-    asking = Asking(
-        chats=chats,
-        library=library,
-        scheduler=scheduler,
-        default_model=lambda: settings.current.default_model,
-        speed=speed,
-        on_change=partial(publish_chat, events),
-        stream_idle_s=options.stream_idle_s,
-    )
-    kinds = local_kinds(library, catalogue, engine, paths.children)
-    jobs = Jobs(kinds, events, JobStore(database))
-    await jobs.load()
-    closing.push_async_callback(jobs.close)
-    return Core(
-        paths=paths,
-        version=_version(),
-        settings=settings,
-        database=database,
-        library=library,
-        keys=keys,
-        chats=chats,
-        events=events,
-        engine=engine,
-        catalogue=catalogue,
-        scheduler=scheduler,
-        asking=asking,
-        jobs=jobs,
-        tools=tools,
-        speed=speed,
-    )
-
-
-def clean_up_after_a_crash(paths: Paths) -> None:
-    """End children that outlived a killed service and remove what it left in the runtime folder. The lock is held."""
-    for sentence in reap_orphans(paths.children):
-        log.warning("%s", sentence)
-    stale = [paths.control_socket, paths.runtime_file, *paths.runtime.glob("llama-*"), *paths.data.glob(".settings-*")]
-    for path in stale:
-        path.unlink(missing_ok=True)
-
-
 def _addresses(bind: str) -> Sequence[str]:
     """What to bind for a wish of "" (loopback alone) or one address; an unspecified one includes its loopback."""
     if not bind:
@@ -266,10 +149,3 @@ def _addresses(bind: str) -> Sequence[str]:
     if not wanted.is_unspecified:
         return (*LOOPBACK, *(() if bind in LOOPBACK else (bind,)))
     return (bind, "::1") if wanted.version == 4 else ("127.0.0.1", bind)
-
-
-def _version() -> str:
-    try:
-        return version("jackdaw")
-    except PackageNotFoundError:  # run from a checkout that was never installed
-        return "0.1.0"

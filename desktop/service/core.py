@@ -14,6 +14,7 @@ from desktop.service.catalogue import Catalogue
 from desktop.service.chats import Chats
 from desktop.service.engine_state import EngineState
 from desktop.service.events import EventLog
+from desktop.service.fitting import Fitting
 from desktop.service.jobs import Jobs
 from desktop.service.keys import Keys
 from desktop.service.listeners import Listeners
@@ -47,6 +48,7 @@ class Core:
     asking: Asking
     jobs: Jobs
     tools: ModelTools
+    fitting: Fitting
     speed: Speed
     listeners: Listeners | None = None
     started_at: float = field(default_factory=time.time)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from desktop import wire_models as wire
-from models.blocks import freed_bytes, shares_with, used_bytes
+from models.disk_use import DiskUse
 from models.library import LibraryModel
-from models.removal import model_files, removable_files
 from models.stores.types import Duplicate, FoundModel, ScanResult
 
 
@@ -61,41 +58,24 @@ def _duplicate_row(duplicate: Duplicate) -> wire.Duplicate:
     )
 
 
-def disk_use(folder: Path, models: Sequence[LibraryModel], known: Iterable[Path]) -> wire.DiskUse:
-    """Room that models take; `folder` is our own, `known` are files of other stores. Looks at the disk: blocks."""
-    room, elsewhere = shutil.disk_usage(folder), list(known)
-    ours = list(_files_below(folder))
-    partial = [path for path in ours if _is_partial(path)]
+def disk_row(use: DiskUse) -> wire.DiskUse:
+    """What models take."""
     return wire.DiskUse(
-        folder=str(folder),
-        used_bytes=used_bytes(ours),
-        partial_bytes=used_bytes(partial),
-        free_bytes=room.free,
-        disk_bytes=room.total,
-        models=[_disk_model(model, models, folder, elsewhere) for model in models],
+        folder=str(use.folder),
+        used_bytes=use.used_bytes,
+        partial_bytes=use.partial_bytes,
+        free_bytes=use.free_bytes,
+        disk_bytes=use.disk_bytes,
+        models=[
+            wire.DiskModel(
+                id=model.id,
+                name=model.name,
+                path=str(model.path),
+                store=model.store,
+                bytes=model.bytes,
+                file_bytes=model.file_bytes,
+                shared_with=[str(path) for path in model.shared_with],
+            )
+            for model in use.models
+        ],
     )
-
-
-def _disk_model(model: LibraryModel, models: Sequence[LibraryModel], folder: Path, known: list[Path]) -> wire.DiskModel:
-    own = set(model_files(model))
-    elsewhere = [path for path in known if path not in own]
-    others = [path for other in models if other.id != model.id for path in model_files(other)]
-    shared = dict.fromkeys(str(path) for file in own for path in shares_with(file, [*elsewhere, *others]))
-    return wire.DiskModel(
-        id=model.id,
-        name=model.name,
-        path=str(model.path),
-        store="jackdaw" if model.source in ("hub", "made") else model.source,
-        bytes=freed_bytes(removable_files(model, models, folder)),
-        file_bytes=model.bytes,
-        shared_with=list(shared),
-    )
-
-
-def _files_below(folder: Path) -> Iterable[Path]:
-    for at, _, names in os.walk(folder):  # never follows links
-        yield from (Path(at, name) for name in names)
-
-
-def _is_partial(path: Path) -> bool:
-    return ".part" in path.suffixes

@@ -1,25 +1,22 @@
-"""Whether a model fits this machine now, as the wire tells it: for headers and for bare sizes."""
+"""Whether a model fits this machine now, as the wire tells it: models of the library, headers, and bare sizes."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from desktop.service.engine_state import EngineState
 from desktop.wire_models import DeviceNeed, Verdict
 from desktop.wire_models import Fit as FitRow
 from engine import fit_memory
-from engine.devices import memory_now, processors
-from engine.fit import Wishes
-from engine.fit_shape import shape_of
+from engine.fit_shape import Shape, shape_of
 from engine.fit_speed import SpeedsSeen, SpeedStore
 from engine.fit_verdict import TIGHT_SHARE, Companions, Fit, fit, wishes_of
 from engine.machine import Machine
 from engine.model_options import ModelOptions
+from engine.scheduler import Scheduler
 from models.gguf import GgufHeader
 
-RESERVE_BYTES = 512 << 20
 # A model takes more than its file: the cache of a short context and buffers. What its header says is exact; this is for
 # lists of files whose headers nobody has read.
 MORE_THAN_FILE = 1.1
@@ -42,28 +39,45 @@ class Sizes:
 class Fitting:
     """Judges for the machine as it is at the moment of the question."""
 
-    def __init__(self, engine: EngineState, speeds: SpeedStore, wishes: Callable[[], Wishes]) -> None:
+    def __init__(self, scheduler: Scheduler, engine: EngineState, speeds: SpeedStore) -> None:
+        self._scheduler = scheduler
         self._engine = engine
         self._speeds = speeds
-        self._wishes = wishes
 
     async def sizes(self) -> Sizes:
+        """For lists of files."""
         return Sizes((await self.machine()).free_bytes)
+
+    async def machine(self) -> Machine:
+        """What a model that comes now may use."""
+        return await self._scheduler.machine(self._engine.speed)
+
+    async def of_model(self, model_id: str, options: ModelOptions | None = None) -> FitRow:
+        """A model of the library; `options` None takes the remembered ones. Raises ModelNotFound, BadOption."""
+        speed = self._engine.speed
+        return fit_row(await self._scheduler.fit(model_id, options, speed=speed, seen=await self._seen()))
 
     async def of_header(self, header: GgufHeader, options: ModelOptions) -> FitRow:
         """A model that is not here, by its header alone."""
-        machine = await self.machine()
-        seen = await self._speeds.seen(machine.speed.machine) if machine.speed is not None else SpeedsSeen()
-        wishes = wishes_of(options, Companions(), self._wishes())
+        machine, seen = await self.machine(), await self._seen()
+        wishes = wishes_of(options, Companions(), self._scheduler.settings.wishes)
         return fit_row(await asyncio.to_thread(fit, shape_of(header), wishes, machine, seen))
 
-    async def machine(self) -> Machine:
-        """What is free and how fast it is, as far as that was measured."""
-        return await asyncio.to_thread(self._machine)
+    async def learn(self, model_id: str, shape: Shape, tokens_per_s: float, prompt_tokens_per_s: float) -> None:
+        """Correct later predictions by what a model really did at the start of a context."""
+        if self._engine.speed is not None and shape.kind == "chat":
+            await self._speeds.learn(
+                self._engine.speed,
+                model_id,
+                shape,
+                fit_memory.Load(context=512, slots=1),
+                tokens_per_s=tokens_per_s,
+                prompt_tokens_per_s=prompt_tokens_per_s,
+            )
 
-    def _machine(self) -> Machine:
+    async def _seen(self) -> SpeedsSeen:
         speed = self._engine.speed
-        return Machine(memory_now(), processors=processors()[0], reserve_bytes=RESERVE_BYTES, speed=speed)
+        return await self._speeds.seen(speed.machine) if speed is not None else SpeedsSeen()
 
 
 def fit_row(judged: Fit) -> FitRow:

@@ -27,6 +27,7 @@ class JobContext:
     cancel: Cancel = field(default_factory=Cancel)
     progress: Progress = field(default_factory=lambda: Progress(0, 0, ""))
     memory: Memory = field(default_factory=dict)
+    title: str = ""  # a better one than it began with, set by work that learns more
     save: Callable[[], Awaitable[None]] | None = None
 
     def report(self, progress: Progress) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from desktop.service.job_kinds import JobContext, JobKind, Lane
 from desktop.service.job_rate import Rate, seconds_left
 from desktop.service.job_rows import JobRow
-from desktop.wire import ErrorBody
+from desktop.wire import ErrorBody, JobState
 from models.progress import Progress
 
 WAITS = {"processors": "Waits until other work of the processors is done.", "transfers": "Waits for other downloads."}
@@ -22,6 +22,7 @@ class JobRecord:
         self.kind = kind
         self.context = JobContext(progress=Progress(row.done, row.total, row.unit, row.message), memory=row.memory)
         self.rate = Rate()
+        self.ends_as: JobState = "cancelled"  # what it becomes when it stops
         self.keep_partial = False
         self.held: ErrorBody | None = None  # why it was stopped, when nobody asked for it
 
@@ -50,7 +51,8 @@ class JobRecord:
 
     def begin_again(self) -> None:
         """Forget how it was stopped; its memory and the progress it had stay."""
-        self.context = JobContext(progress=self.context.progress, memory=self.row.memory)
+        title = self.context.title
+        self.context = JobContext(progress=self.context.progress, memory=self.row.memory, title=title)
         self.rate = Rate()
         self.held, self.keep_partial = None, False
         self.row.error = self.row.hint = ""
@@ -65,7 +67,12 @@ class JobRecord:
         """The row with the progress of now."""
         progress = self.context.progress
         return dataclasses.replace(
-            self.row, done=progress.done, total=progress.total, unit=progress.unit, message=progress.message
+            self.row,
+            title=self.context.title or self.row.title,
+            done=progress.done,
+            total=progress.total,
+            unit=progress.unit,
+            message=progress.message,
         )
 
     def wire(self) -> dict[str, Any]:

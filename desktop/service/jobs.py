@@ -107,7 +107,7 @@ class Jobs:
             raise Conflict(
                 "job_cannot_pause", f"{record.row.title} cannot be paused.", hint="It can be cancelled, or left to end."
             )
-        await self._stop(record, "pause", wait_s)
+        await self._stop(record, "paused", wait_s)
         return record
 
     async def resume(self, job_id: str) -> JobRecord:
@@ -140,7 +140,7 @@ class Jobs:
             await self._discard(record)
             await self._enter(record, "cancelled")
         elif record.is_active:
-            await self._stop(record, "cancel", wait_s)
+            await self._stop(record, "cancelled", wait_s)
         return record
 
     def recheck(self) -> None:
@@ -151,34 +151,37 @@ class Jobs:
                     record.kind.gate(record.row.options)
                 except ModelsError as error:
                     record.held = body_of(error)
-                    record.context.cancel.set("pause")
+                    self._ask_to_stop(record, "paused")
         self._start_what_can()
 
     async def close(self) -> None:
         """Stop everything and wait until it has ended; it is interrupted, and can go on with the next service."""
         self._closing = True
         active = [record for record in self._records.values() if record.is_active]
-        await asyncio.gather(*(self._stop(record, "end", 5.0) for record in active))
+        await asyncio.gather(*(self._stop(record, "interrupted", 5.0) for record in active))
         slow = list(self._tasks.values())
         for task in slow:
             task.cancel()
         await asyncio.gather(*slow, return_exceptions=True)
 
-    async def _stop(self, record: JobRecord, reason: StopReason, wait_s: float) -> None:
-        record.context.cancel.set(reason)
+    def _ask_to_stop(self, record: JobRecord, ends_as: JobState) -> None:
+        reasons: Mapping[JobState, StopReason] = {"paused": "pause", "interrupted": "end"}
+        record.ends_as = ends_as
+        record.context.cancel.set("pause" if record.keep_partial else reasons.get(ends_as, "cancel"))
+
+    async def _stop(self, record: JobRecord, ends_as: JobState, wait_s: float) -> None:
+        self._ask_to_stop(record, ends_as)
         if task := self._tasks.get(record.id):
             await asyncio.wait([task], timeout=wait_s)
         elif record.row.state == "pending":
             await self._end_stopped(record)
 
     async def _end_stopped(self, record: JobRecord) -> None:
-        reason = record.context.cancel.reason
-        if reason == "cancel":
+        if record.ends_as == "cancelled":
             await self._discard(record)
-        elif reason == "pause" and record.held is not None:
+        elif record.ends_as == "paused" and record.held is not None:
             record.note_error(record.held)
-        states: Mapping[StopReason, JobState] = {"cancel": "cancelled", "pause": "paused", "end": "interrupted"}
-        await self._enter(record, states[reason])
+        await self._enter(record, record.ends_as)
 
     async def _discard(self, record: JobRecord) -> None:
         if record.kind is None or record.kind.discard is None or record.keep_partial:

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from desktop.paths import Paths
-from desktop.service.engine_state import EngineState
-from desktop.service.fitting import Fitting
 from desktop.service.hub_rows import Here
 from desktop.service.hub_token import HubTokenKeeper
 from desktop.service.model_facts import Jails
@@ -22,6 +20,7 @@ from engine.model_options import OptionsStore
 from models.database import Database
 from models.hub.client import Hub
 from models.library import Library
+from models.measure.store import Measurements
 from models.network import Network, NetworkRules
 from models.stores.hashes import FileHashes
 from models.stores.places import StorePlaces, find_places
@@ -46,7 +45,8 @@ class ModelTools:
     hashes: FileHashes
     stores: StoreReports
     jail: Jails
-    fitting: Fitting
+    speeds: SpeedStore
+    measurements: Measurements
 
     async def here(self) -> Here:
         """What is on this machine already."""
@@ -87,7 +87,6 @@ async def make_tools(
     environ: Mapping[str, str],
     database: Database,
     library: Library,
-    engine: EngineState,
     closing: AsyncExitStack,
 ) -> ModelTools:
     """Make the parts; nobody is asked for anything before they are used."""
@@ -97,6 +96,8 @@ async def make_tools(
     closing.callback(hub.close)
     stores = StoreReports(paths.cache / "stores.json")
     await stores.load()
+    measurements = Measurements(database)
+    await measurements.interrupted()  # what a killed service was measuring
     return ModelTools(
         paths=paths,
         settings=settings,
@@ -110,5 +111,6 @@ async def make_tools(
         hashes=FileHashes(database),
         stores=stores,
         jail=Jails(),
-        fitting=Fitting(engine, SpeedStore(database), lambda: usual_wishes(settings.current)),
+        speeds=SpeedStore(database),
+        measurements=measurements,
     )

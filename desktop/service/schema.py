@@ -8,6 +8,7 @@ from desktop.service.keys import KEYS_MIGRATION
 from engine.fit_speed import SPEEDS_MIGRATION
 from engine.model_options import MODEL_OPTIONS_MIGRATION
 from models.library import LIBRARY_MIGRATIONS
+from models.measure.store import MEASUREMENTS_MIGRATION
 from models.stores.hashes import FILE_HASHES_MIGRATION
 
 MIGRATIONS = tuple(
@@ -20,6 +21,7 @@ MIGRATIONS = tuple(
             MODEL_OPTIONS_MIGRATION,
             FILE_HASHES_MIGRATION,
             SPEEDS_MIGRATION,
+            MEASUREMENTS_MIGRATION,
         ),
         key=lambda migration: migration.number,
     )

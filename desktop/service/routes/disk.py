@@ -7,7 +7,8 @@ import asyncio
 from desktop import wire_models as wire
 from desktop.service.control_route import Call, ControlRoute
 from desktop.service.core import Core
-from desktop.service.disk_rows import disk_use, store_report
+from desktop.service.disk_rows import disk_row, store_report
+from models.disk_use import disk_use
 
 ROOT = "/jackdaw/v1"
 
@@ -18,7 +19,8 @@ async def stores(core: Core, call: Call) -> wire.StoreReport:
 
 async def disk(core: Core, call: Call) -> wire.DiskUse:
     models = await core.library.list()
-    return await asyncio.to_thread(disk_use, core.paths.models, models, core.tools.stores.last.paths)
+    known = core.tools.stores.last.paths
+    return disk_row(await asyncio.to_thread(disk_use, models, core.paths.models, known))
 
 
 ROUTES = (

@@ -42,7 +42,7 @@ async def search(core: Core, call: Call) -> wire.HubSearch:
 
 async def repo(core: Core, call: Call) -> wire.HubRepo:
     info = await core.tools.hub.repo(_named(call, "repo"), call.query.get("revision") or "main")
-    sizes = await core.tools.fitting.sizes()
+    sizes = await core.fitting.sizes()
     variants = recommend(info.variants, params=info.params, memory_bytes=sizes.free_bytes)
     return repo_row(info, variants, await core.tools.here(), sizes.verdict)
 
@@ -69,7 +69,7 @@ async def fit(core: Core, call: Call) -> wire.HubFit:
         params=header.parameter_count,
         context_length=header.context_length,
         kind=header.kind,
-        fit=await core.tools.fitting.of_header(header, options),
+        fit=await core.fitting.of_header(header, options),
         bytes_read=read.bytes_read,
     )
 
