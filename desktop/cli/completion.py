@@ -6,10 +6,20 @@ import argparse
 from collections.abc import Iterator
 
 from desktop.cli.context import DONE, Context
-from desktop.client import ClientError
+from desktop.client import Client, ClientError
 
 # After these words a name from the service follows; the shell asks for it with `jackdaw _names KIND`.
-DYNAMIC = {("models", "show"): "models", ("models", "rm"): "models", ("bench",): "models", ("key", "revoke"): "keys"}
+OF_A_MODEL = ("show", "rm", "fit", "options", "quantize", "types", "measure")
+KINDS = ("models", "keys", "adapters", "jobs")
+DYNAMIC: dict[tuple[str, ...], str] = {
+    **dict.fromkeys([("models", name) for name in OF_A_MODEL], "models"),
+    ("bench",): "models",
+    ("key", "revoke"): "keys",
+    ("models", "adapters", "rm"): "adapters",
+    **dict.fromkeys([("jobs", name) for name in ("watch", "pause", "resume", "cancel")], "jobs"),
+}
+# After these words a file or folder follows.
+FILES = (("models", "import"), ("models", "adapters", "import"), ("models", "scan"), ("models", "convert"))
 
 
 async def run(context: Context) -> int:
@@ -26,14 +36,21 @@ async def names(context: Context) -> int:
     """Names for the shell, one a line. A service that does not run is not started for a press of Tab."""
     try:
         async with context.client(start=False) as client:
-            if context.arguments.kind == "models":
-                found = [model.id for model in await client.models()]
-            else:
-                found = [key.name for key in await client.keys() if key.revoked_at is None]
+            found = await _names(client, context.arguments.kind)
     except ClientError:
         found = []
     context.console.result(found, "\n".join(found))
     return DONE
+
+
+async def _names(client: Client, kind: str) -> list[str]:
+    if kind == "models":
+        return [model.id for model in await client.models()]
+    if kind == "adapters":
+        return [adapter.id for adapter in await client.adapters()]
+    if kind == "jobs":
+        return [job.id for job in await client.jobs() if job.state not in ("done", "failed", "cancelled")]
+    return [key.name for key in await client.keys() if key.revoked_at is None]
 
 
 def command_words(
@@ -61,6 +78,7 @@ def bash(words: dict[tuple[str, ...], list[str]]) -> str:
         f'    "{" ".join(path)}") words="$words $(jackdaw _names {kind} 2>/dev/null)" ;;'
         for path, kind in DYNAMIC.items()
     )
+    files = "|".join(f'"{" ".join(path)}"' for path in FILES)
     known = "|".join(f'"{" ".join(path)}"' for path in words if path)
     return f"""# jackdaw completion for bash: eval "$(jackdaw completion bash)"
 _jackdaw() {{
@@ -74,7 +92,7 @@ _jackdaw() {{
   esac
   case "$path" in
 {names}
-    "models import") COMPREPLY=($(compgen -f -- "$current")); return ;;
+    {files}) COMPREPLY=($(compgen -f -- "$current") $(compgen -W "$words" -- "$current")); return ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
 }}
@@ -96,5 +114,7 @@ def fish(words: dict[tuple[str, ...], list[str]]) -> str:
     for path, kind in DYNAMIC.items():
         condition = " && ".join(f"__fish_seen_subcommand_from {word}" for word in path)
         lines.append(f"complete -c jackdaw -n '{condition}' -a '(jackdaw _names {kind} 2>/dev/null)'")
-    lines.append("complete -c jackdaw -n '__fish_seen_subcommand_from import' -F")
+    for path in FILES:
+        condition = " && ".join(f"__fish_seen_subcommand_from {word}" for word in path)
+        lines.append(f"complete -c jackdaw -n '{condition}' -F")
     return "\n".join(lines) + "\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -28,6 +28,7 @@ class Context:
     arguments: argparse.Namespace
     console: Console
     paths: Paths
+    argv: Sequence[str] = ()  # as typed: what goes on with the same work
 
     @asynccontextmanager
     async def client(self, *, start: bool = True) -> AsyncIterator[Client]:

@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
         return DONE
     console = Console(as_json=getattr(arguments, "json", False))
     home = getattr(arguments, "home", None)
-    context = Context(arguments, console, find_paths(Path(home) if home else None))
+    context = Context(arguments, console, find_paths(Path(home) if home else None), argv)
     try:
         return asyncio.run(_run(arguments.run, context))
     except ClientError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from desktop import wire
+from desktop.cli import hub
 from desktop.cli.console import bytes_text, count_text
 from desktop.cli.context import DONE, Context
 
@@ -14,12 +15,15 @@ async def show_all(context: Context) -> int:
         rows = await client.models()
     header = ("ID", "QUANT", "SIZE", "PARAMETERS", "CONTEXT", "STATE")
     table = context.console.table(header, [_row(model) for model in rows])
-    empty = "No models yet. Take one in with: jackdaw models import FILE.gguf"
+    empty = "No models yet. Take one in with: jackdaw models import FILE.gguf, or get one: jackdaw models suggest"
     context.console.result([model.model_dump() for model in rows], table if rows else empty)
     return DONE
 
 
 async def show(context: Context) -> int:
+    """One model of the library, or a repository of the Hub: those have a slash in their name."""
+    if hub.is_repo(context.arguments.id):
+        return await hub.show(context)
     async with context.client() as client:
         model = await client.model(context.arguments.id)
     context.console.result(model.model_dump(), model_text(model))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from importlib.metadata import PackageNotFoundError, version
 
-from desktop.cli import chat, completion, keys, models, service
+from desktop.cli import chat, completion, keys, service
 from desktop.cli.context import Command
+from desktop.cli.models_parser import add_hub, add_jobs, add_models, positive
 
 ROOT_TEXT = "A desktop assistant for developers: open-weights models on your own machine, one local port."
 ROOT_END = (
@@ -29,13 +30,15 @@ def build_parser() -> argparse.ArgumentParser:
     bench = _add(commands, "bench", "measure a model's speed here", service.bench)
     bench.add_argument("model", nargs="?", metavar="MODEL", help="default: the only model, or the last used")
     _keys(commands)
-    _models(commands)
+    add_models(commands, _add, _group)
+    add_hub(commands, _add, _group)
+    add_jobs(commands, _add, _group)
     _chat(commands)
     shell = _add(commands, "completion", "print the completion script of a shell", completion.run)
     shell.add_argument("shell", choices=("bash", "zsh", "fish"))
     names = commands.add_parser("_names")  # for the completion scripts; without help, so it is not listed
     names.set_defaults(run=completion.names)
-    names.add_argument("kind", choices=("models", "keys"))
+    names.add_argument("kind", choices=tuple(completion.KINDS))
     return parser
 
 
@@ -85,31 +88,13 @@ def _keys(commands: Commands[argparse.ArgumentParser]) -> None:
     revoke.add_argument("name", metavar="NAME")
 
 
-def _models(commands: Commands[argparse.ArgumentParser]) -> None:
-    group = _group(commands, "models", "the models on this machine")
-    _add(group, "list", "all models in the library", models.show_all)
-    show = _add(group, "show", "everything about one model", models.show)
-    show.add_argument("id", metavar="ID")
-    take = _add(group, "import", "take a GGUF file into the library, where it lies", models.take)
-    take.add_argument("path", metavar="PATH")
-    remove = _add(group, "rm", "take a model out of the library", models.remove)
-    remove.add_argument("id", metavar="ID")
-
-
 def _chat(commands: Commands[argparse.ArgumentParser]) -> None:
     parser = _add(commands, "chat", "one answer, or a conversation in the terminal", chat.run)
     parser.add_argument("prompt", nargs="?", metavar="PROMPT", help="text from a pipe is added to it")
     parser.add_argument("-m", "--model", default="", metavar="MODEL", help="default: the only model, or the last used")
     parser.add_argument("-s", "--system", default="", metavar="TEXT", help="system prompt of a new chat")
     parser.add_argument(
-        "-n", "--max-tokens", type=_positive, metavar="N", help="the longest answer of a new chat, in tokens"
+        "-n", "--max-tokens", type=positive, metavar="N", help="the longest answer of a new chat, in tokens"
     )
     parser.add_argument("-c", "--continue", dest="resume", action="store_true", help="go on with the latest chat")
     parser.add_argument("--raw", action="store_true", help="print the answer as it is, without Markdown rendering")
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return number

@@ -8,6 +8,7 @@ import time
 from desktop import wire
 from desktop.cli.console import bytes_text
 from desktop.cli.context import DONE, FAILED, NOT_AVAILABLE, Context
+from desktop.cli.work import follow
 from desktop.client import Client, ClientError, ServiceUnreachable
 
 STOP_TIMEOUT_S = 30.0
@@ -124,17 +125,6 @@ async def bench(context: Context) -> int:
 
 def bench_text(result: dict[str, object]) -> str:
     return "\n".join(f"{key.replace('_', ' '):<28} {_number(value)}" for key, value in result.items())
-
-
-async def follow(context: Context, client: Client, job: wire.Job) -> wire.Job:
-    """Show a job's progress until it has ended, and return it as it ended."""
-    while job.state in ("pending", "running"):
-        fraction = job.done / job.total if job.total else None
-        context.console.progress(fraction, job.message or job.kind)
-        await asyncio.sleep(POLL_S)
-        job = await client.job(job.id)
-    context.console.clear_progress()
-    return job
 
 
 def _model_text(model: wire.Model) -> str:
