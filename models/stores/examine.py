@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from models.errors import BadGguf
+from models.errors import BadGguf, UnsafeName
 from models.gguf import GgufHeader, read_header
+from models.hub.names import check_commit, check_repo_id
 from models.library_rows import LibraryModel, same_file
 from models.projectors import find_projector, is_projector
 from models.split_gguf import model_stem, part_paths, read_model
@@ -65,11 +66,19 @@ def _examine(candidate: Candidate, known: Sequence[LibraryModel]) -> FoundModel 
         projector=_projector(candidate, header),
         sha256=candidate.sha256,
         projector_sha256=candidate.projector_sha256,
-        repo=candidate.repo,
-        commit=candidate.commit,
+        repo=_checked(check_repo_id, candidate.repo),
+        commit=_checked(check_commit, candidate.commit),
         aliases=candidate.aliases,
         names_model=candidate.names_model,
     )
+
+
+def _checked(check: Callable[[str], str], text: str) -> str:
+    """What a folder's or a file's name says, if it can be true; it may be asked for on the Hub later."""
+    try:
+        return check(text) if text else ""
+    except UnsafeName:
+        return ""
 
 
 def _why_not(header: GgufHeader) -> str:
@@ -108,8 +117,8 @@ def _problem(candidate: Candidate, problem: str) -> FoundModel:
         label=candidate.label,
         bytes=size_of(candidate.path),
         problem=problem,
-        repo=candidate.repo,
-        commit=candidate.commit,
+        repo=_checked(check_repo_id, candidate.repo),
+        commit=_checked(check_commit, candidate.commit),
         aliases=candidate.aliases,
         names_model=candidate.names_model,
     )
