@@ -25,6 +25,7 @@ from models.network import CONNECT_TIMEOUT_S, STALL_TIMEOUT_S, USER_AGENT, Netwo
 
 _DIAL_SLICE_S = 0.2
 _DRAIN_BYTES = 64 * 1024
+_FILL_S = 0.1  # a slow body is handed out this often, a fast one when the buffer is full
 Headers = httpx.Headers
 
 
@@ -37,7 +38,10 @@ class Incoming(Protocol):
     length: int | None
 
     def readinto(self, view: memoryview) -> int:
-        """Fill `view` as far as the body goes; 0 at its end. Raises Offline, AirGapped."""
+        """Fill `view` with what comes within a tenth of a second, at least a byte; 0 at the end of the body.
+
+        Raises Offline after as long a silence as the Puller allows, AirGapped.
+        """
         ...
 
     def done(self) -> None:
@@ -121,14 +125,41 @@ class _Answer:
         self._line = line
         self._network = network
         self._url = url
+        self._problem: NetworkError | None = None
 
     def readinto(self, view: memoryview) -> int:
+        if self._problem is not None:
+            raise self._problem
         self._network.check(self._url)
-        try:
-            return self._response.readinto(view)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self._line.close()
-            raise no_answer(_named(error, reading=True), self._url) from error
+        filled, until = 0, time.monotonic() + _FILL_S
+        while filled < len(view) and (filled == 0 or time.monotonic() < until):
+            try:
+                read = self._read(view[filled:])
+            except (OSError, http.client.HTTPException, ValueError) as error:
+                self._line.close()
+                self._problem = no_answer(_named(error, reading=True), self._url)
+                if filled:  # what came before the failure is not lost; the next call raises
+                    break
+                raise self._problem from error
+            if read == 0:
+                break
+            filled += read
+        return filled
+
+    def _read(self, view: memoryview) -> int:
+        """What is there now, at least a byte unless the body has ended."""
+        response = self._response
+        if response.isclosed():
+            return 0
+        if response.length is None:
+            piece = response.read1(len(view))
+            view[: len(piece)] = piece
+            return len(piece)
+        read = response.fp.readinto1(view[: response.length])
+        response.length -= read
+        if response.length == 0 or read == 0:
+            response.close()
+        return read
 
     def done(self) -> None:
         if self._response.isclosed():

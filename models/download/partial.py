@@ -70,6 +70,7 @@ class Partial:
         self.verified: bool = known is not None and known["verified"] and ranges.covered(self.ranges) == file.bytes
         self._durable: Ranges = known["durable"] if known is not None else ()
         self._dirty = False
+        self._finished = False
         self._fd = -1
 
     @property
@@ -85,7 +86,7 @@ class Partial:
             return self._fd
 
     def _open(self) -> int:
-        self.part.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.part.parent)
         fd = os.open(self.part, _FLAGS, 0o600)
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             os.close(fd)
@@ -138,7 +139,7 @@ class Partial:
     def keep(self) -> None:
         """Close it so that it can be gone on with; on a full disk at least what the manifest knows already."""
         try:
-            if self._dirty or self._durable != self.ranges:
+            if not self._finished and (self._dirty or self._durable != self.ranges):
                 self.sync()
                 self.note(sync=True)
         except OSError:
@@ -152,6 +153,7 @@ class Partial:
         self.part.chmod(0o600)
         self.part.replace(self.target)
         self._manifest.unlink(missing_ok=True)
+        self._finished = True
         return self.target
 
     def unlink(self) -> None:
@@ -216,6 +218,13 @@ def discard(folder: Path, found: PartialFile) -> None:
     for path in (found.part, found.manifest):
         check_inside(folder, path).unlink(missing_ok=True)
     remove_empty(found.part.parent, folder)
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder and those above it that are missing, for their owner alone whatever the umask."""
+    if not folder.is_dir():
+        make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def remove_empty(path: Path, folder: Path) -> None:

@@ -15,9 +15,6 @@ from models.errors import ModelsError, Offline, TooLarge
 from models.network import Network
 from models.network_stream import Incoming, Puller
 
-_FIRST_BLOCK = 64 * 1024
-_LEAST_BLOCK = 16 * 1024
-_SLOW_S, _FAST_S = 0.2, 0.02
 _PAUSE_S = 0.02
 _ROOM_EVERY_S = 1.0
 _HASH_STEP = 8 << 20
@@ -32,7 +29,6 @@ class Worker(threading.Thread):
         self._plan = plan
         self._puller = Puller(network, connect_s=limits.connect_s, stall_s=limits.stall_s)
         self._buffer = memoryview(bytearray(limits.block_bytes))
-        self._block = min(_FIRST_BLOCK, len(self._buffer))
 
     def abort(self) -> None:
         self._puller.abort()
@@ -73,11 +69,9 @@ class Worker(threading.Thread):
 
     def _read(self, claim: Claim, answer: Incoming, at: int, host: str) -> bool:
         while at < claim.end:
-            before = time.monotonic()
-            read = answer.readinto(self._buffer[: min(self._block, claim.end - at)])
+            read = answer.readinto(self._buffer[: claim.end - at])
             if read == 0:
                 raise Offline(f"{host} ended {claim.item.file.path} before its end.", host=host)
-            self._adapt(read, time.monotonic() - before)
             claim.partial.write(self._buffer[:read], at)
             if not self._plan.arrived(claim, at, at + read):
                 return False
@@ -85,13 +79,6 @@ class Worker(threading.Thread):
         if answer.length is None and answer.readinto(self._buffer[:1]):
             raise TooLarge(f"{host} sent more of {claim.item.file.path} than the Hub announced; reading stopped there.")
         return True
-
-    def _adapt(self, read: int, took_s: float) -> None:
-        """Large blocks where bytes come fast, small ones where people wait for the figure to move."""
-        if took_s > _SLOW_S:
-            self._block = max(_LEAST_BLOCK, self._block // 2)
-        elif took_s < _FAST_S and read == self._block:
-            self._block = min(len(self._buffer), self._block * 2)
 
     def _finish(self, item: Item) -> None:
         item.digest.advance(item.partial.fd, item.file.bytes, self._plan.go_on)
