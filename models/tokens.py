@@ -99,7 +99,7 @@ class HubTokens:
 
         if self._backend is None:
             raise KeyringMissing(
-                f"The token cannot be kept: {self._problem}",
+                f"{self._problem} The token was not kept.",
                 hint="Agree to keep it for this session only; it is then never written anywhere.",
             )
         try:
@@ -114,12 +114,12 @@ class HubTokens:
         self._looked = True
         self._backend = self._backend or _system_keyring()
         if self._backend is None:
-            self._problem = "this system has no keyring that keeps secrets."
+            self._problem = "This system has no keyring that keeps secrets."
             return
         try:
             self._token = self._backend.get_password(SERVICE, NAME) or None
         except Exception as error:  # a daemon that went away speaks in its own library's errors
-            self._backend, self._problem = None, f"the system's keyring refused: {_reason(error)}."
+            self._backend, self._problem = None, f"The system's keyring refused: {_reason(error)}."
         self._kept = "keyring" if self._token else ""
 
 

@@ -9,8 +9,6 @@ from desktop.cli.console import bytes_text, count_text
 from desktop.cli.context import DONE, WRONG_USAGE, Context
 from desktop.cli.hub import is_repo, variant_file
 
-VERDICTS = {"fits": "fits", "tight": "is tight", "too_large": "does not fit"}
-
 
 async def fit(context: Context) -> int:
     """Whether a model fits, where, with how much context and how fast; of the Hub before it is fetched."""
@@ -42,7 +40,7 @@ def fit_text(context: Context, name: str, found: wire.Fit) -> str:
     speed = f"{found.tokens_per_s:.3g} tokens/s {found.speed_source}" if found.tokens_per_s else "not known"
     reads = f", reads {found.prompt_tokens_per_s:.3g} tokens/s" if found.prompt_tokens_per_s else ""
     lines = [
-        f"{name} {VERDICTS[found.verdict]}. {found.sentence}",
+        f"{name}: {found.sentence}",
         f"  needs                {bytes_text(found.needed_bytes)} of {bytes_text(found.free_bytes)} free",
         f"  context              {found.context} tokens in each of {found.slots} slots",
         f"  largest context      {found.largest_context} tokens (trained for {found.trained_context})",
@@ -107,7 +105,7 @@ async def options(context: Context) -> int:
         cost = await client.model_fit(wanted.id)
     shown = chosen.model_dump()
     lines = [f"  {name:<20} {'left to the fit' if value is None else value}" for name, value in shown.items()]
-    text = "\n".join([wanted.id, *lines, "", f"{wanted.id} {VERDICTS[cost.verdict]}. {cost.sentence}"])
+    text = "\n".join([wanted.id, *lines, "", f"{wanted.id}: {cost.sentence}"])
     context.console.result({**shown, "fit": cost.model_dump()}, text)
     return DONE
 

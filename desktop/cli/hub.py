@@ -103,17 +103,24 @@ async def pull(context: Context) -> int:
             chosen = _chosen(found, variant)
             if chosen.installed:
                 done = f"{chosen.installed} is here already."
-                context.console.result({"models": [chosen.installed], "downloaded": False}, done)
+                context.console.result({"models": [chosen.installed], "fetched": False}, done)
                 return DONE
             if not variant:
                 context.console.note(_why(chosen))
             options["variant"] = chosen.name
         again = shlex.join(["jackdaw", *context.argv])
         job = await see_through(context, client, await client.start_job("download", options), go_on=again)
+    result = job.result or {}
     models = model_ids(job)
-    text = f"Got {', '.join(models)}. Talk to it with: jackdaw chat -m {models[0]}" if models else "Got the files."
-    context.console.result({"models": models, "downloaded": True, **(job.result or {})}, text)
+    context.console.result({**result, "models": models}, _got(models, fetched=bool(result.get("fetched"))))
     return DONE
+
+
+def _got(models: list[str], *, fetched: bool) -> str:
+    if not models:
+        return "Got the files."
+    what = f"Got {models[0]}." if fetched else f"{models[0]} is on this disk already and is used where it lies."
+    return f"{what} Talk to it with: jackdaw chat -m {models[0]}"
 
 
 def _check_access(found: wire.HubRepo) -> None:

@@ -20,6 +20,8 @@ STORES = {
     "llama.cpp": "llama.cpp",
     "folder": "folder",
     "jackdaw": "Jackdaw",
+    "hub": "Hub",
+    "made": "made here",
 }
 
 

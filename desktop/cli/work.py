@@ -90,9 +90,12 @@ def exists(text: str) -> bool:
 
 
 def model_ids(job: wire.Job) -> list[str]:
-    """The models a job brought into the library."""
+    """The models a job brought into the library: it answers with their ids, or with the row of one."""
     result = job.result or {}
     listed = result.get("models")
     if isinstance(listed, list):
         return [str(model) for model in listed]
-    return [str(result["model"])] if result.get("model") else []
+    one = result.get("model")
+    if isinstance(one, dict):
+        return [str(one["id"])]
+    return [one] if isinstance(one, str) and one else []
