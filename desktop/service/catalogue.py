@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from desktop.service.events import EventLog
 from desktop.wire import LoadState, Model
 from engine.errors import EngineError
+from engine.fit_speed import Source as SpeedSource
 from engine.scheduler import Scheduler
 from engine.types import LoadedModel
 from models.errors import ModelsError
@@ -21,16 +24,31 @@ from models.library import Library, LibraryModel
 ESTIMATE_S = 20.0
 
 
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What is expected of a model here, or was measured. `kl_divergence` is against the model it was made of."""
+
+    needed_bytes: int
+    fits: bool
+    tokens_per_s: float | None = None
+    speed_source: SpeedSource = ""
+    kl_divergence: float | None = None
+
+
+Judge = Callable[[str], Awaitable[Estimate]]
+
+
 class Catalogue:
-    """Answers what models there are. `scheduler` is set once it exists: it tells its changes to this object."""
+    """Answers what models there are. `scheduler` tells its changes to this object, `judge` estimates; both come late."""
 
     def __init__(self, library: Library, events: EventLog) -> None:
         self.scheduler: Scheduler | None = None
+        self.judge: Judge | None = None
         self._library = library
         self._events = events
         self._models: dict[str, LibraryModel] = {}
         self._told: dict[str, tuple[LoadState, str]] = {}
-        self._estimates: dict[str, tuple[float, int, bool]] = {}
+        self._estimates: dict[str, tuple[float, Estimate]] = {}
 
     async def rows(self, *, estimate: bool = True) -> list[Model]:
         """All models; without `estimate` only what is known already, for the status of each second."""
@@ -82,23 +100,23 @@ class Catalogue:
 
     async def _estimate(self, model_id: str) -> None:
         known = self._estimates.get(model_id)
-        if self.scheduler is None or (known is not None and time.monotonic() - known[0] < ESTIMATE_S):
+        if self.judge is None or (known is not None and time.monotonic() - known[0] < ESTIMATE_S):
             return
         try:
-            plan, fits = await self.scheduler.plan(model_id)
+            found = await self.judge(model_id)
         except (ModelsError, EngineError, OSError):
             return  # the file is gone or broken: loading it says so, a list must still be a list
-        self._estimates[model_id] = (time.monotonic(), plan.needed_bytes, fits)
+        self._estimates[model_id] = (time.monotonic(), found)
 
     def _row(self, model: LibraryModel, loaded: LoadedModel | None = None) -> Model:
         if loaded is None:
             loaded = self.scheduler.state(model.id) if self.scheduler is not None else LoadedModel(model.id)
         estimate = self._estimates.get(model.id)
-        return model_row(model, loaded, estimate[1:] if estimate is not None else None)
+        return model_row(model, loaded, estimate[1] if estimate is not None else None)
 
 
-def model_row(model: LibraryModel, loaded: LoadedModel, estimate: tuple[int, bool] | None) -> Model:
-    """One row of the wire. `estimate` is (needed_bytes, fits) when known; a loaded model knows its own need."""
+def model_row(model: LibraryModel, loaded: LoadedModel, estimate: Estimate | None) -> Model:
+    """One row of the wire, with the estimate when it is known; a loaded model knows its own need."""
     fields: dict[str, Any] = {
         name: getattr(model, name)
         for name in ("id", "format", "arch", "name", "params", "quant", "bytes", "context_length", "kind")
@@ -119,8 +137,11 @@ def model_row(model: LibraryModel, loaded: LoadedModel, estimate: tuple[int, boo
         loaded=ready,
         state=loaded.state,
         load_fraction=loaded.fraction,
-        needed_bytes=loaded.needed_bytes or (estimate[0] if estimate else None),
-        fits=True if ready else (estimate[1] if estimate else None),
+        needed_bytes=loaded.needed_bytes or (estimate.needed_bytes if estimate else None),
+        fits=True if ready else (estimate.fits if estimate else None),
+        tokens_per_s=estimate.tokens_per_s if estimate else None,
+        speed_source=estimate.speed_source if estimate else "",
+        kl_divergence=estimate.kl_divergence if estimate else None,
         error=loaded.error or ("" if ready else model.suspect),
         hint=loaded.hint,
         slots=loaded.slots,

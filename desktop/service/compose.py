@@ -83,7 +83,8 @@ async def make_core(paths: Paths, options: Options, closing: AsyncExitStack) -> 
         on_change=partial(publish_chat, events),
         stream_idle_s=options.stream_idle_s,
     )
-    fitting = Fitting(scheduler, engine, tools.speeds)
+    fitting = Fitting(scheduler, engine, tools.speeds, tools.measurements)
+    catalogue.judge = fitting.estimate
 
     async def start_job(kind: str, job_options: Mapping[str, Any]) -> None:
         await jobs.start(kind, job_options)

@@ -13,11 +13,18 @@ from starlette.routing import BaseRoute, Route
 from desktop.service.control_route import ControlRoute, error_response, starlette_route
 from desktop.service.core import Core
 from desktop.service.openapi import OPENAPI_PATH, openapi_document
-from desktop.service.routes import chats, disk, hub, model_facts, models, service, work
+from desktop.service.routes import catalogue, chats, disk, hub, model_facts, models, service, work
 from desktop.wire import ErrorBody
 
 CONTROL_ROUTES: tuple[ControlRoute, ...] = (
-    service.ROUTES + models.ROUTES + model_facts.ROUTES + hub.ROUTES + disk.ROUTES + work.ROUTES + chats.ROUTES
+    *service.ROUTES,
+    *models.ROUTES,
+    *model_facts.ROUTES,
+    *hub.ROUTES,
+    *catalogue.ROUTES,
+    *disk.ROUTES,
+    *work.ROUTES,
+    *chats.ROUTES,
 )
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from desktop.service.catalogue import Estimate
 from desktop.service.engine_state import EngineState
 from desktop.wire_models import DeviceNeed, Verdict
 from desktop.wire_models import Fit as FitRow
@@ -16,6 +17,7 @@ from engine.machine import Machine
 from engine.model_options import ModelOptions
 from engine.scheduler import Scheduler
 from models.gguf import GgufHeader
+from models.measure.store import Measurements
 
 # A model takes more than its file: the cache of a short context and buffers. What its header says is exact; this is for
 # lists of files whose headers nobody has read.
@@ -39,10 +41,13 @@ class Sizes:
 class Fitting:
     """Judges for the machine as it is at the moment of the question."""
 
-    def __init__(self, scheduler: Scheduler, engine: EngineState, speeds: SpeedStore) -> None:
+    def __init__(
+        self, scheduler: Scheduler, engine: EngineState, speeds: SpeedStore, measurements: Measurements
+    ) -> None:
         self._scheduler = scheduler
         self._engine = engine
         self._speeds = speeds
+        self._measurements = measurements
 
     async def sizes(self) -> Sizes:
         """For lists of files."""
@@ -56,6 +61,19 @@ class Fitting:
         """A model of the library; `options` None takes the remembered ones. Raises ModelNotFound, BadOption."""
         speed = self._engine.speed
         return fit_row(await self._scheduler.fit(model_id, options, speed=speed, seen=await self._seen()))
+
+    async def estimate(self, model_id: str) -> Estimate:
+        """What a list shows of a model: what was measured of it here comes before what is expected."""
+        judged, measured = await self.of_model(model_id), await self._measurements.get(model_id)
+        expected = Estimate(
+            judged.needed_bytes, judged.verdict != "too_large", judged.tokens_per_s, judged.speed_source
+        )
+        if measured is None:
+            return expected
+        loss, speed = measured.divergence, measured.speed
+        own = loss is not None and measured.source_id != model_id
+        expected = replace(expected, kl_divergence=loss.kl_divergence if loss is not None and own else None)
+        return replace(expected, tokens_per_s=speed.tokens_per_s, speed_source="measured") if speed else expected
 
     async def of_header(self, header: GgufHeader, options: ModelOptions) -> FitRow:
         """A model that is not here, by its header alone."""

@@ -59,7 +59,8 @@ def open_log(path: Path, also: TextIO | None = None, level: int = logging.INFO) 
     for handler in handlers:
         handler.setFormatter(RedactingFormatter(FORMAT))
         root.addHandler(handler)
-    for chatty in ("httpx", "gguf"):
+    # httpx2 is what huggingface_hub uses: a line for each request, with what was searched for.
+    for chatty in ("httpx", "httpx2", "huggingface_hub", "gguf"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     return handlers
 
