@@ -168,11 +168,10 @@ class MainWindow(Pane):
         self.rail.show_page(page_id)
         self.pages.setCurrentWidget(self.chat if page_id == "chat" else self.models)
         if page_id == "chat":
+            self.chat.inspector.parameters.adapters.look_again()
             self.chat.column.composer.focus()
         else:
             self.models.enter()
-        else:
-            self.chat.inspector.parameters.adapters.look_again()
 
     def new_chat(self) -> None:
         self.show_page("chat")
