@@ -37,6 +37,7 @@ LEAST_RATIO, MOST_RATIO = 0.05, 20.0  # beyond that something else was measured
 WORK_PER_BYTE: Mapping[str, float] = {"Q8_0": 1.0, "F16": 1.0, "BF16": 1.0, "F32": 1.0}
 OTHER_WORK_PER_BYTE = 1.15
 IQ_WORK_PER_BYTE = 1.6
+TILED_TYPES = ("f16", "f32")  # of a cache: what ggml's fast path for prompts takes (ggml-cpu/ops.cpp, flash_attn_ext)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,13 @@ def predict(shape: Shape, load: Load, machine: MachineSpeed, depth: int = 0) -> 
     write_s = (
         active_bytes(shape) * _work(shape.quant) / machine.weight_bytes_per_s
         + cache_read_bytes(shape, load, depth) / machine.weight_bytes_per_s
-        + attention_flops(shape, load, depth) / machine.attention_flops_per_s
+        + attention_flops(shape, depth) / machine.attention_flops_per_s
         + layers * machine.layer_s
         + shape.vocabulary * SAMPLING_S
     )
     read_s = (
         2 * active_parameters(shape) / machine.flops_per_s
-        + attention_flops(shape, load, depth) / machine.prompt_attention_flops_per_s
+        + attention_flops(shape, depth) / _prompt_attention(load, machine)
         + (shape.weights_bytes / machine.weight_bytes_per_s + layers * machine.layer_s) / (4 * (load.batch or UBATCH))
     )
     return 1 / write_s, 1 / read_s
@@ -117,9 +118,8 @@ def cache_read_bytes(shape: Shape, load: Load, depth: int) -> float:
     return seen * per_pair + 8 * shape.state_values * sum(shape.recurrent)
 
 
-def attention_flops(shape: Shape, load: Load, depth: int) -> float:
+def attention_flops(shape: Shape, depth: int) -> float:
     """Operations of one token's look back: a multiplication and an addition per value of key and of value."""
-    del load
     length = shape.key_length + (shape.value_length or shape.key_length)
     heads = shape.heads or max(shape.kv_heads, default=0)
     layers = zip(shape.kv_heads, windowed_layers(shape), strict=True)
@@ -192,6 +192,13 @@ class SpeedStore:
             connection.execute("DELETE FROM speeds WHERE subject = ?", (f"model:{model_id}",))
 
         await self._database.write(delete)
+
+
+def _prompt_attention(load: Load, machine: MachineSpeed) -> float:
+    """A quantized cache is looked through value by value, in prompts as while writing."""
+    if load.type_k in TILED_TYPES and load.type_v in TILED_TYPES:
+        return machine.prompt_attention_flops_per_s
+    return min(machine.attention_flops_per_s, machine.prompt_attention_flops_per_s)
 
 
 def _seen(shape: Shape, depth: int, windows: bool) -> int:

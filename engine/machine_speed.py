@@ -27,7 +27,9 @@ from models.tiny_model import TINY, TinyShape, write_tiny_model
 DEPTH = 4096  # tokens in the cache when attention is measured
 PROMPT_TOKENS = 512
 GENERATE_TOKENS = 24
-REPEATS = 3
+REPEATS = 4
+CACHE_BYTES_PER_S = 60e9  # what a processor's caches give at least
+LEAST_LAYER_S = 3e-6
 LONGEST_S = 180.0
 _SCHEMA = 1
 
@@ -60,13 +62,17 @@ class BenchFigures:
     prompt_deep: float
 
 
-def derive(large: BenchFigures, tiny_generate: float, shape: TinyShape, tiny: TinyShape, machine: str) -> MachineSpeed:
-    """The machine's figures from those of two models whose sizes are known. Never zero, negative or infinite."""
-    layer_s = max(1e-6, 1 / tiny_generate - 2 * tiny_bytes(tiny) / 20e9) / tiny.layers
+def derive(
+    large: BenchFigures, tiny_generate: float, shape: TinyShape, machine: str, depth: int = DEPTH
+) -> MachineSpeed:
+    """The machine's figures from those of a model of `shape` and of TINY. Never zero, negative or infinite."""
+    tiny = TINY
+    # the tiny one fits a processor's caches; its output layer costs about what a layer does
+    layer_s = max(LEAST_LAYER_S, (1 / tiny_generate - tiny_bytes(tiny) / CACHE_BYTES_PER_S) / (tiny.layers + 1))
     weight_s = max(1e-6, 1 / large.generate - shape.layers * layer_s)
     bandwidth = tiny_bytes(shape) / weight_s
-    attention = 4 * shape.layers * shape.heads * shape.head_length * DEPTH  # multiply and add, for keys and for values
-    cache_s = 4 * shape.layers * shape.kv_heads * shape.head_length * DEPTH / bandwidth  # 2 x 2 bytes of F16
+    attention = 4 * shape.layers * shape.heads * shape.head_length * depth  # multiply and add, for keys and for values
+    cache_s = 4 * shape.layers * shape.kv_heads * shape.head_length * depth / bandwidth  # 2 x 2 bytes of F16
     look_back_s = max(1e-6, 1 / large.generate_deep - 1 / large.generate - cache_s)
     prompt_back_s = max(1e-7, 1 / large.prompt_deep - 1 / large.prompt)
     return MachineSpeed(
@@ -104,30 +110,40 @@ def load_speed(engines: Path, build: EngineBuild) -> MachineSpeed | None:
     return speed if plausible else None
 
 
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much is measured: the model's sizes, how many tokens deep attention is, how often each is repeated."""
+
+    shape: TinyShape = MEASURE_SHAPE
+    depth: int = DEPTH
+    repeats: int = REPEATS
+
+
 async def measure_speed(
-    engines: Path, build: EngineBuild, tuning: Tuning, work_dir: Path, report: Report
+    engines: Path, build: EngineBuild, tuning: Tuning, work_dir: Path, report: Report, *, effort: Effort | None = None
 ) -> MachineSpeed:
     """Measure, keep the figures with the engines, return them: about half a minute on two cores.
 
     Raises RuntimeError when llama-bench does not run; a measurement beside other work tells the speed beside it.
     """
+    effort = effort or Effort()
     with tempfile.TemporaryDirectory(dir=work_dir, prefix="speed-") as name:
         folder = Path(name)
         report(Progress(0, 3, "measurements", "writing a model to measure with"))
-        large = await asyncio.to_thread(write_tiny_model, folder / "large.gguf", shape=MEASURE_SHAPE, dtype="Q8_0")
+        large = await asyncio.to_thread(write_tiny_model, folder / "large.gguf", shape=effort.shape, dtype="Q8_0")
         tiny = await asyncio.to_thread(write_tiny_model, folder / "tiny.gguf", shape=TINY, dtype="Q8_0")
         report(Progress(1, 3, "measurements", "measuring how fast weights are read and prompts computed"))
-        depths = f"0,{DEPTH}"
-        rows = await _bench(build, tuning, large, ("-p", str(PROMPT_TOKENS), "-n", str(GENERATE_TOKENS), "-d", depths))
+        sizes = ("-p", str(PROMPT_TOKENS), "-n", str(GENERATE_TOKENS), "-d", f"0,{effort.depth}")
+        rows = await _bench(build, tuning, large, (*sizes, "-r", str(effort.repeats)))
         report(Progress(2, 3, "measurements", "measuring what a layer costs"))
-        small = await _bench(build, tuning, tiny, ("-p", "0", "-n", "128"))
+        small = await _bench(build, tuning, tiny, ("-p", "0", "-n", "128", "-r", str(effort.repeats)))
     figures = BenchFigures(
         generate=_figure(rows, "n_gen", 0),
-        generate_deep=_figure(rows, "n_gen", DEPTH),
+        generate_deep=_figure(rows, "n_gen", effort.depth),
         prompt=_figure(rows, "n_prompt", 0),
-        prompt_deep=_figure(rows, "n_prompt", DEPTH),
+        prompt_deep=_figure(rows, "n_prompt", effort.depth),
     )
-    speed = derive(figures, _figure(small, "n_gen", 0), MEASURE_SHAPE, TINY, machine_id(build))
+    speed = derive(figures, _figure(small, "n_gen", 0), effort.shape, machine_id(build), effort.depth)
     path = _speed_file(engines, build)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     await asyncio.to_thread(write_json, path, {"schema": _SCHEMA, **asdict(speed)})
@@ -149,7 +165,7 @@ async def _bench(build: EngineBuild, tuning: Tuning, model: Path, sizes: Sequenc
     argv = (str(binary(build, "llama-bench")), "-m", str(model), *threads, "-fa", "1", *sizes)
     child = await spawn(
         ChildSpec(
-            argv=(*argv, "-r", str(REPEATS), "-o", "jsonl"),
+            argv=(*argv, "-o", "jsonl"),
             name="llama-bench",
             cwd=model.parent,
             environment=clean_environment(os.environ, home=model.parent, extra=tuning.environ),
