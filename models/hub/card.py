@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urljoin, urlsplit
 
-_FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n.*?\r?\n(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
-MAX_LABEL = 1000  # characters of a link's text that are looked at: looking back must not cost the length of the card
+_FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\r?\n(?:.*?\r?\n)??(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL)
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 # [text](target "title") and ![text](target); the target without spaces, or in <>.
 _INLINE = re.compile(
@@ -52,8 +51,10 @@ def _absolute_line(line: str, base: str, commit: str) -> str:
 
 
 def _absolute(text: str, base: str, commit: str) -> str:
+    ends = _picture_ends(text)
+
     def inline(found: re.Match[str]) -> str:
-        picture = _is_picture(text, found.start())
+        picture = found.start() in ends
         return f"{found['before']}{_target(found['target'], base, commit, picture)}{found['after']}"
 
     def html(found: re.Match[str]) -> str:
@@ -66,17 +67,16 @@ def _absolute(text: str, base: str, commit: str) -> str:
     return _HTML.sub(html, _REFERENCE.sub(reference, _INLINE.sub(inline, text)))
 
 
-def _is_picture(text: str, bracket: int) -> bool:
-    """Whether the `]` at `bracket` closes an `![`."""
-    depth = 0
-    for at in range(bracket, max(bracket - MAX_LABEL, -1), -1):
-        if text[at] == "]":
-            depth += 1
-        elif text[at] == "[":
-            depth -= 1
-            if depth == 0:
-                return at > 0 and text[at - 1] == "!"
-    return False
+def _picture_ends(text: str) -> frozenset[int]:
+    """Where a `]` closes an `![`, found in one pass: looking back from each would cost the square of the length."""
+    ends: list[int] = []
+    opened: list[bool] = []
+    for at, char in enumerate(text):
+        if char == "[":
+            opened.append(at > 0 and text[at - 1] == "!")
+        elif char == "]" and opened and opened.pop():
+            ends.append(at)
+    return frozenset(ends)
 
 
 def _target(target: str, base: str, commit: str, picture: bool) -> str:
