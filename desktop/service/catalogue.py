@@ -39,7 +39,7 @@ Judge = Callable[[str], Awaitable[Estimate]]
 
 
 class Catalogue:
-    """Answers what models there are. `scheduler` tells its changes to this object, `judge` estimates; both come late."""
+    """Answers what models there are. `scheduler`, which tells its changes to this object, and `judge` come later."""
 
     def __init__(self, library: Library, events: EventLog) -> None:
         self.scheduler: Scheduler | None = None

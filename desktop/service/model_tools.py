@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -23,6 +24,7 @@ from models.library import Library
 from models.measure.store import Measurements
 from models.network import Network, NetworkRules
 from models.stores.hashes import FileHashes
+from models.stores.merge import sweep
 from models.stores.places import StorePlaces, find_places
 from models.tokens import HubTokens
 
@@ -96,6 +98,7 @@ async def make_tools(
     closing.callback(hub.close)
     stores = StoreReports(paths.cache / "stores.json")
     await stores.load()
+    await asyncio.to_thread(sweep, stores.last.paths)  # names a killed merge left beside them
     measurements = Measurements(database)
     await measurements.interrupted()  # what a killed service was measuring
     return ModelTools(

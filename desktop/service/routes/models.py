@@ -20,7 +20,9 @@ async def import_model(core: Core, call: Call) -> wire.Model:
     path = Path(call.body(wire.ImportRequest).path)
     if not path.is_absolute():
         raise BadRequest("bad_path", f"{path} is not an absolute path.", hint="Give the whole path of the file.")
-    model = await core.library.import_path(path)
+    # Of a file that a scan found more is known than the file says, its name for one.
+    found = next((model for model in core.tools.stores.last.models if model.path == path), None)
+    model = await core.library.import_path(path, origin=found.origin() if found else None)
     return await core.catalogue.added(model)
 
 
