@@ -84,7 +84,7 @@ class LibraryModel:
     parts: int = 1  # files it is split into
     repo: str = ""  # on the Hub, "author/name"
     commit: str = ""  # of that repo
-    sha256: str = ""  # of `path`, 64 hex digits; "" while nobody computed it
+    sha256: str = ""  # of `path`, 64 hex digits: computed, or as the store it lies in names it; "" while not known
     projector: Path | None = None  # the picture part
     source_model: str = ""  # id of the model it was made from
     template_sha256: str = ""  # of the chat template's UTF-8 text; "" without one

@@ -35,7 +35,10 @@ _UNFINISHED_MODEL = re.compile(r"(?:downloading_)?.+\.gguf(?:\.[a-z0-9]+)*(?:-pa
 
 
 def candidates(store: Store, folder: Path, looking: Looking) -> list[Candidate]:
-    """All GGUF files below the folder, with what its layout says of them; stores the folder is laid out as too."""
+    """All GGUF files below the folder, with what its layout says of them; stores the folder is laid out as too.
+
+    Our own unfinished downloads are left out: they are shown where they go on.
+    """
     if ollama.is_ollama(folder):
         return ollama.candidates(folder, looking)
     if ollama.is_ollama(folder / "models"):  # somebody named ~/.ollama
@@ -48,7 +51,7 @@ def candidates(store: Store, folder: Path, looking: Looking) -> list[Candidate]:
             continue
         if is_gguf(path):
             found.append(_candidate(store, folder, path, manifests))
-        elif is_unfinished(path) and _UNFINISHED_MODEL.fullmatch(path.name):
+        elif store != "jackdaw" and is_unfinished(path) and _UNFINISHED_MODEL.fullmatch(path.name):
             found.append(Candidate(store, path, path.name, problem=UNFINISHED_PROBLEM))
     return found
 

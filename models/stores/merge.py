@@ -47,9 +47,10 @@ def merge(
 ) -> tuple[Merged, ...]:
     """Make all these files share the bytes of one of them, on each disk apart. Blocking: each file is read whole.
 
-    `method` "" clones where that works and links elsewhere. The caller has the user's consent. One answer for each file
-    but the ones that are kept; a file that cannot be merged keeps its bytes and says why, the others go on. Raises
-    Cancelled between files and within reading.
+    `method` "" clones where that works and links elsewhere; a link has one mode and one date under all its names, those
+    of the file the most people may read, so that no program loses its model. The caller has the user's consent. One
+    answer for each file but the ones that are kept; a file that cannot be merged keeps its bytes and says why, the
+    others go on. Raises Cancelled between files and within reading.
     """
     real = list(dict.fromkeys(Path(os.path.realpath(path)) for path in paths))
     wish = _Wish(sha256, method, _counter(real, report), cancel)

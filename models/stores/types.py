@@ -59,7 +59,7 @@ class FoundModel:
     def origin(self) -> Origin:
         """What the library should remember when this model is imported."""
         return Origin(
-            source="import" if self.store == "jackdaw" else self.store,
+            source=self.store if self.store != "jackdaw" else "hub" if self.repo else "import",
             label=self.label if self.names_model else "",
             repo=self.repo,
             commit=self.commit,

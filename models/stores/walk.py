@@ -44,7 +44,17 @@ def list_folder(folder: Path, looking: Looking) -> list[Path]:
     except OSError as error:
         looking.cannot(folder, error)
         return []
-    return [entry for entry in entries if looking.entry()]
+    return [entry for entry in entries if looking.entry() and _is_text(entry, looking)]
+
+
+def _is_text(path: Path, looking: Looking) -> bool:
+    """Whether the name can be told to anybody: it may be any bytes."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        looking.problems.append(f"{str(path)!a}: its name is no valid text.")
+        return False
+    return True
 
 
 def files_below(folder: Path, looking: Looking) -> Iterator[Path]:

@@ -8,14 +8,18 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from models.blocks import freed_bytes, shares_with
 from models.errors import Cancelled
 from models.progress import Cancel, Progress
+from models.stores.duplicates import find_duplicates, stored_files
 from models.stores.merge import LEFTOVER, Merged, merge, sweep
+from models.stores.types import FoundModel
+from tests.models.stores.conftest import Use
 from tests.models.stores.layouts import sha256, snapshot
 
 CONTENT = os.urandom(1 << 20)
@@ -54,20 +58,66 @@ def test_twins_become_one_file_and_what_was_saved_is_true(twins: Twins) -> None:
     assert merge(paths, HASH, "hardlink") == (Merged(paths[1], "hardlink"), Merged(paths[2], "hardlink"))
 
 
-def test_a_clone_keeps_mode_dates_and_owner(twins: Twins) -> None:
-    paths = twins()
+@pytest.fixture(scope="module")
+def sharing_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A small btrfs of our own, whose files can share blocks."""
+    folder = tmp_path_factory.mktemp("btrfs")
+    image, mounted = folder / "image", folder / "disk"
+    mounted.mkdir()
+    with image.open("wb") as file:
+        file.truncate(128 << 20)
+    try:
+        subprocess.run(["mkfs.btrfs", "-q", image], check=True, capture_output=True, timeout=30)
+        subprocess.run(["mount", "-o", "loop", image, mounted], check=True, capture_output=True, timeout=30)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this machine does not let us make and mount a btrfs")
+    try:
+        yield mounted
+    finally:
+        subprocess.run(["umount", mounted], check=True, timeout=30)
+
+
+def test_a_clone_shares_the_blocks_and_keeps_mode_dates_and_owner(sharing_disk: Path, use: Use) -> None:
+    paths = [sharing_disk / name for name in "abc"]
+    for path in paths:
+        path.write_bytes(CONTENT)
     os.chmod(paths[1], 0o640)
+    os.chown(paths[1], 12345, 12345)
     os.utime(paths[1], ns=(10**18, 10**18 + 1))
     before = paths[1].stat()
+    os.sync()
+    models = [FoundModel(path, path.name, "folder", path.name, 1, files=(path,)) for path in paths]
+    (found,), _ = use(lambda tools: find_duplicates(stored_files(models), tools.hashes))
+    assert (found.method, found.wasted_bytes) == ("reflink", 2 * len(CONTENT))
 
-    (merged,) = merge(paths, HASH, "reflink")
+    merged = merge(paths, HASH)
 
-    if "cannot share blocks" in merged.problem:
-        assert os.path.samestat(paths[1].stat(), before) and paths[1].stat().st_mtime_ns == before.st_mtime_ns
-        pytest.skip("the file system of the temp folder cannot share blocks between files")
+    assert [(one.method, one.problem, one.saved_bytes) for one in merged] == [("reflink", "", len(CONTENT))] * 2
     after = paths[1].stat()
-    assert (after.st_mode, after.st_mtime_ns, after.st_uid) == (before.st_mode, before.st_mtime_ns, before.st_uid)
-    assert after.st_ino != before.st_ino and paths[1].read_bytes() == CONTENT and merged.saved_bytes > 0
+    assert (after.st_mode, after.st_mtime_ns, after.st_uid, after.st_gid) == (
+        before.st_mode,
+        before.st_mtime_ns,
+        before.st_uid,
+        before.st_gid,
+    )
+    assert after.st_ino != before.st_ino and {path.read_bytes() for path in paths} == {CONTENT}
+    (again,), _ = use(lambda tools: find_duplicates(stored_files(models), tools.hashes))
+    assert again.wasted_bytes == 0
+    assert freed_bytes([paths[0]]) == 0 and set(shares_with(paths[0], paths)) == {paths[1], paths[2]}
+    paths[1].write_bytes(b"changed")  # a copy, not a link: the others keep their bytes
+    assert paths[0].read_bytes() == paths[2].read_bytes() == CONTENT
+
+
+def test_a_disk_that_cannot_share_blocks_is_told_when_only_that_is_wanted(twins: Twins) -> None:
+    paths = twins()
+    before = snapshot(paths[0].parent.parent)
+    (merged,) = merge(paths, HASH, "reflink")
+    if merged.method == "reflink":
+        pytest.skip("the temp folder's file system shares blocks; what it does then is tested on a disk of our own")
+    assert "cannot share blocks" in merged.problem
+    assert {path: about[-1] for path, about in snapshot(paths[0].parent.parent).items()} == {
+        path: about[-1] for path, about in before.items()
+    }
 
 
 def test_a_link_is_followed_to_the_file_and_stays_a_link(twins: Twins, tmp_path: Path) -> None:

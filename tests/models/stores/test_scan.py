@@ -249,6 +249,23 @@ def test_found_models_are_imported_under_their_names_and_known_again(
     assert {one.path: one.model_id for one in second.models} == {model.path: "llama3.2-3b", copy: "llama3.2-3b"}
 
 
+def test_names_that_are_no_text_and_our_own_unfinished_downloads(
+    scanned: Scan, tmp_path: Path, tiny_chat_gguf: Path
+) -> None:
+    studio, ours = tmp_path / "lm", tmp_path / "models"
+    lm_studio(studio, "a/b/c.gguf", tiny_chat_gguf)
+    os.rename(studio / "a/b/c.gguf", os.fsencode(studio / "a/b") + b"/\xff.gguf")
+    commit = "c0ffee" + "0" * 34
+    whole = lm_studio(ours, f"org/repo/{commit}/x.gguf", tiny_chat_gguf)
+    lm_studio(ours, f"org/repo/{commit}/y.gguf.part", tiny_chat_gguf)
+
+    result = scanned(StorePlaces(lm_studio=(studio,), ours=(ours,)))
+
+    (model,) = result.models
+    assert (model.path, model.repo, model.commit, model.origin().source) == (whole, "org/repo", commit, "hub")
+    assert "no valid text" in result.stores[1].problem and result.stores[1].problem.isprintable()
+
+
 def test_a_scan_can_be_cancelled(use: Use, tmp_path: Path, tiny_chat_gguf: Path) -> None:
     lm_studio(tmp_path / "lm", "a/b/c.gguf", tiny_chat_gguf)
     cancel = Cancel()
