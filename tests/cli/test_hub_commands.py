@@ -1,0 +1,222 @@
+"""Finding and fetching from the command line: real processes, a real service, and a Hub of our own on loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from desktop.paths import Paths
+from tests.cli.conftest import CHECKOUT, CommandLine
+from tests.fake_hub import FakeHub
+
+REPO = "acme/tiny-GGUF"
+TOKEN = "hf_secretsecretsecret"
+
+
+@pytest.fixture
+def fake(home: Paths) -> Iterator[FakeHub]:
+    with FakeHub() as fake:
+        fake.tokens[TOKEN] = "somebody"
+        yield fake
+
+
+@pytest.fixture
+def line(cli: CommandLine, home: Paths, fake: FakeHub) -> CommandLine:
+    """A command line whose service asks the fake Hub, and has no keyring."""
+    home.settings.write_text(f'port = 0\nhub_endpoint = "{fake.endpoint}"\n')
+    cli.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.fail.Keyring"
+    return cli
+
+
+def test_from_a_search_to_a_chat(line: CommandLine, fake: FakeHub, tiny_chat_gguf: Path) -> None:
+    files = {"tiny-Q8_0.gguf": tiny_chat_gguf, "tiny-Q4_K_M.gguf": tiny_chat_gguf}
+    fake.add_repo(REPO, files, licence="mit", downloads=12, tags=("text-generation",))
+    fake.add_repo("acme/other", files, licence="mit")
+
+    assert REPO in line.ok("models", "search", "tiny", "--task", "chat", "--licence", "mit", "--sort", "likes")
+    shown = line.ok("models", "show", REPO)
+    assert "recommended" in shown and f"jackdaw models pull {REPO}:QUANT" in shown
+    assert "tokens of context" in line.ok("models", "fit", f"{REPO}:Q8_0", "--context", "512")
+    assert not fake.seen("cdn", path="tiny-Q4_K_M.gguf")  # only the header of the one that was asked about
+    pulled = line.run("models", "pull", REPO)
+    assert pulled.returncode == 0, pulled.stderr
+    assert "Chose Q8_0" in pulled.stderr and "recommended" in pulled.stderr
+    (model,) = line.json("models", "list")
+    assert f"jackdaw chat -m {model['id']}" in pulled.stdout
+    assert Path(model["path"]).read_bytes() == tiny_chat_gguf.read_bytes()
+    assert line.json("chat", "-m", model["id"], "-n", "8", "hello")["state"] == "complete"
+    assert "here already" in line.ok("models", "pull", REPO)
+    assert [job["state"] for job in line.json("jobs", "list", "--all")] == ["done"]
+    assert model["id"] in line.ok("models", "disk")
+
+
+def test_ctrl_c_pauses_a_pull_and_the_same_command_goes_on(
+    line: CommandLine, fake: FakeHub, home: Paths, tiny_chat_gguf: Path
+) -> None:
+    fake.add_repo(REPO, {"tiny-Q8_0.gguf": tiny_chat_gguf})
+    line.ok("status") if line.run("models", "list").returncode == 0 else None
+    fake.rate = 400_000.0
+    command = [sys.executable, "-m", "desktop", "--home", str(line.home), "models", "pull", f"{REPO}:Q8_0"]
+    pull = subprocess.Popen(command, cwd=CHECKOUT, env=line.environ, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: sum(seen.sent for seen in fake.seen("cdn")) > 300_000)
+
+    pull.send_signal(signal.SIGINT)
+    _, said = pull.communicate(timeout=30)
+
+    assert pull.returncode == 130
+    assert "Paused at" in said and f"models pull {REPO}:Q8_0" in said
+    (job,) = line.json("jobs", "list")
+    assert job["state"] == "paused"
+    assert line.json("models", "list") == []
+    before = sum(seen.sent for seen in fake.seen("cdn"))
+    fake.rate = None
+
+    line.ok("models", "pull", f"{REPO}:Q8_0")
+
+    assert line.json("jobs", "list") == []
+    (model,) = line.json("models", "list")
+    assert Path(model["path"]).read_bytes() == tiny_chat_gguf.read_bytes()
+    assert sum(seen.sent for seen in fake.seen("cdn")) - before < tiny_chat_gguf.stat().st_size
+
+
+def test_a_paused_job_can_be_cancelled_and_leaves_nothing(
+    line: CommandLine, fake: FakeHub, home: Paths, tiny_chat_gguf: Path
+) -> None:
+    fake.add_repo(REPO, {"tiny-Q8_0.gguf": tiny_chat_gguf})
+    fake.fault("stall", on="cdn", after=100_000)
+    line.run("models", "list")
+    command = [sys.executable, "-m", "desktop", "--home", str(line.home), "models", "pull", REPO]
+    pull = subprocess.Popen(command, cwd=CHECKOUT, env=line.environ, stderr=subprocess.DEVNULL)
+    wait_until(lambda: bool(fake.seen("cdn")))
+    (job,) = line.json("jobs", "list")
+
+    assert line.json("jobs", "pause", job["id"])["state"] == "paused"
+    assert pull.wait(timeout=30) == 1
+    assert line.json("jobs", "cancel", job["id"])["state"] == "cancelled"
+
+    assert not [path for path in home.models.rglob("*") if path.is_file()]
+
+
+def test_a_gated_repository_asks_for_a_login_then_for_its_terms(
+    line: CommandLine, fake: FakeHub, tiny_chat_gguf: Path
+) -> None:
+    repo = fake.add_repo(REPO, {"tiny-Q8_0.gguf": tiny_chat_gguf}, gated="auto")
+
+    refused = line.run("models", "pull", REPO)
+    assert refused.returncode == 1 and "jackdaw hub login" in refused.stderr
+    no_keyring = line.run("hub", "login", stdin=f"{TOKEN}\n")
+    assert no_keyring.returncode == 1 and "--session" in no_keyring.stderr
+    assert "in memory alone" in line.ok("hub", "login", "--session", stdin=f"{TOKEN}\n")
+    assert line.json("hub", "whoami")["user"] == "somebody"
+    terms = line.run("models", "pull", REPO)
+    assert terms.returncode == 1 and f"{fake.endpoint}/{REPO}" in terms.stderr
+    repo.granted = frozenset({"somebody"})
+    line.ok("models", "pull", REPO)
+    line.ok("hub", "logout")
+    assert line.json("hub", "whoami")["present"] is False
+    assert not any(TOKEN in str(seen.headers) for seen in fake.seen("cdn"))
+    written = [path for path in line.home.rglob("*") if path.is_file()]
+    assert not any(TOKEN.encode() in path.read_bytes() for path in written)
+
+
+@pytest.mark.accept(31)
+def test_air_gapped_and_offline_end_with_4(line: CommandLine, fake: FakeHub, home: Paths) -> None:
+    home.settings.write_text(f'port = 0\nair_gapped = true\nhub_endpoint = "{fake.endpoint}"\n')
+    for command in (
+        ("models", "search", "x"),
+        ("models", "show", REPO),
+        ("models", "pull", REPO),
+        ("models", "fit", REPO),
+        ("models", "convert", "acme/tiny"),
+    ):
+        refused = line.run(*command)
+        assert refused.returncode == 4, (command, refused.stderr)
+        assert "air-gapped" in refused.stderr
+    assert not fake.requests
+    line.run("stop")
+    home.settings.write_text('port = 0\nhub_endpoint = "http://127.0.0.1:1"\n')
+
+    offline = line.run("models", "search", "x")
+
+    assert offline.returncode == 4
+    assert "127.0.0.1 cannot be reached" in offline.stderr
+
+
+def test_what_is_not_there_is_said_with_what_is(line: CommandLine, fake: FakeHub, tiny_chat_gguf: Path) -> None:
+    fake.add_repo(REPO, {"tiny-Q8_0.gguf": tiny_chat_gguf})
+    fake.add_repo("acme/tiny", {"model.safetensors": b"x", "config.json": b"{}"})
+
+    cases = {
+        (f"{REPO}:Q3_K_M",): "It has: Q8_0",
+        ("acme/tiny",): "jackdaw models convert acme/tiny",
+        ("acme/none",): "not on 127.0.0.1, or it is private",
+        ("nonsense",): "no author",
+        (REPO, "--file", "none.gguf"): "none.gguf",
+    }
+
+    for arguments, says in cases.items():
+        done = line.run("models", "pull", *arguments)
+        assert done.returncode == 1, (arguments, done.stderr)
+        assert says in done.stderr and "Traceback" not in done.stderr
+    assert line.run("models", "search", "--limit", "0").returncode == 2
+
+
+def wait_until(condition: object, timeout_s: float = 30.0) -> None:
+    assert callable(condition)
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.02)
+
+
+def test_stores_are_found_used_and_merged_only_with_consent(
+    line: CommandLine, fake: FakeHub, home: Paths, tmp_path: Path, tiny_chat_gguf: Path
+) -> None:
+    line.environ["HOME"] = str(tmp_path)
+    first, second = tmp_path / "models" / "a" / "x" / "one.gguf", tmp_path / "models" / "b" / "y" / "two.gguf"
+    for path in (first, second):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(tiny_chat_gguf.read_bytes())
+
+    report = line.json("models", "scan", str(tmp_path / "models"), "--add")
+
+    assert {found["path"] for found in report["models"]} == {str(first), str(second)}
+    (pair,) = report["duplicates"]
+    assert sorted(pair["paths"]) == [str(first), str(second)]
+    assert len(report["added"]) >= 1
+    refused = line.run("models", "scan", str(tmp_path / "models"), "--merge")
+    assert refused.returncode == 2 and "Nothing was merged" in refused.stderr
+    assert os.stat(first).st_ino != os.stat(second).st_ino
+
+    if pair["method"]:
+        done = line.json("models", "scan", str(tmp_path / "models"), "--merge", "--yes")
+        assert done["saved_bytes"] == pytest.approx(tiny_chat_gguf.stat().st_size, rel=0.05)
+    assert first.read_bytes() == second.read_bytes() == tiny_chat_gguf.read_bytes()
+
+
+def test_a_model_is_quantized_and_its_options_are_kept(line: CommandLine, tiny_chat_gguf: Path) -> None:
+    model = line.json("models", "import", str(tiny_chat_gguf))["id"]
+
+    assert "Q4_K_M" in line.ok("models", "types", model)
+    (made,) = line.json("models", "quantize", model, "--to", "Q8_0")["models"]
+    assert made in line.ok("models", "list")
+    wrong = line.run("models", "quantize", model, "--to", "Q9_X")
+    assert wrong.returncode == 1 and "Q9_X" in wrong.stderr
+    assert "Nothing was measured yet" in line.ok("models", "measure", made, "--show")
+    changed = line.json("models", "options", model, "context=1024", "slots=1")
+    assert (changed["context"], changed["slots"], changed["fit"]["context"]) == (1024, 1, 1024)
+    assert line.json("models", "options", model)["context"] == 1024
+    assert line.json("models", "options", model, "context=")["context"] is None
+    bad = line.run("models", "options", model, "context=7")
+    assert bad.returncode == 2 and "256" in bad.stderr
+    fit = line.json("models", "fit", model, "--context", "512", "--cache-type", "q8_0")
+    assert (fit["context"], fit["cache_type_k"], fit["verdict"]) == (512, "q8_0", "fits")
+    assert json.dumps(line.json("models", "suggest", "chat"))
