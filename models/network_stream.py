@@ -170,6 +170,7 @@ class _Answer:
                 self._line.close()
         except NetworkError:
             self._line.close()
+        self._response.close()
 
 
 class _Line(http.client.HTTPConnection):

@@ -536,8 +536,9 @@ def _endless(answer: Answer) -> Iterator[bytes]:
 
 
 def _bomb() -> Iterator[bytes]:
+    packed = gzip.compress(bytes(16 * BLOCK), 9)
     while True:
-        yield gzip.compress(bytes(1000 * BLOCK), 9)
+        yield packed
 
 
 def repos_in(folder: Path) -> dict[str, dict[str, Source]]:

@@ -23,7 +23,7 @@ from models.download import ranges
 from models.download.ranges import Ranges
 from models.download.types import DownloadSpec, RemoteFile
 from models.errors import UnsafeName
-from models.hub.names import check_inside, is_file_name, repo_folder
+from models.hub.names import check_inside, is_file_name, repo_folder, safe_path
 
 PART = ".part"
 MANIFEST = ".part.json"
@@ -256,7 +256,7 @@ def _described(folder: Path, part: Path) -> PartialFile | None:
     if known is None or not part.is_file() or part.stat().st_size < max((end for _, end in known["ranges"]), default=0):
         return None
     try:
-        at = repo_folder(folder, known["repo"], known["commit"]) / known["path"]
+        at = safe_path(repo_folder(folder, known["repo"], known["commit"]), known["path"])
     except UnsafeName:
         return None
     if at.with_name(at.name + PART) != part:
