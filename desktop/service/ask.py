@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from desktop.service.answer import Answer
@@ -29,6 +29,7 @@ STREAM_IDLE_S = 300.0  # progress with the prompt counts as a sign of life
 BYTES_PER_TOKEN = 4  # of English text in common vocabularies; used only while the model is not loaded
 
 ChatChanged = Callable[[str, str], None]  # what happened, and to which chat
+Learn = Callable[[str, Mapping[str, Any]], Awaitable[None]]  # model id and usage of an answer that is complete
 
 
 class Asking:
@@ -44,6 +45,7 @@ class Asking:
         speed: Speed,
         on_change: ChatChanged,
         stream_idle_s: float = STREAM_IDLE_S,
+        learn: Learn | None = None,
     ) -> None:
         self._chats = chats
         self._library = library
@@ -52,6 +54,8 @@ class Asking:
         self._speed = speed
         self._on_change = on_change
         self._stream_idle_s = stream_idle_s
+        self._learn = learn
+        self._noting: set[asyncio.Future[None]] = set()
         self._running: dict[str, _Running] = {}
         self._closed = False
 
@@ -95,6 +99,7 @@ class Asking:
         """Interrupt all answers, wait until they are saved, and take no more questions."""
         self._closed = True
         await asyncio.gather(*(self.stop(chat_id, "interrupted") for chat_id in tuple(self._running)))
+        await asyncio.gather(*self._noting)
 
     def is_running(self, chat_id: str) -> bool:
         return chat_id in self._running
@@ -160,7 +165,15 @@ class Asking:
             await answer.end(state, failure)
         finally:
             del self._running[answer.record.chat_id]
+            self._note_speed(state, answer.record)
             self._on_change("answered", answer.record.chat_id)
+
+    def _note_speed(self, state: MessageState, record: MessageRecord) -> None:
+        """Beside everything else: the next question to this chat must not wait for it."""
+        if state == "complete" and self._learn is not None and record.usage and not self._closed:
+            task = asyncio.ensure_future(self._learn(record.model, record.usage))
+            self._noting.add(task)
+            task.add_done_callback(self._noting.discard)
 
     async def _generate(self, answer: Answer, chat: ChatRecord, history: list[MessageRecord]) -> None:
         model_id = answer.record.model

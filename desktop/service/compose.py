@@ -74,6 +74,7 @@ async def make_core(paths: Paths, options: Options, closing: AsyncExitStack) -> 
     )
     scheduler = _scheduler(options, tools, engine, catalogue)
     closing.push_async_callback(scheduler.close)
+    fitting = Fitting(scheduler, engine, tools.speeds, tools.measurements)
     asking = Asking(
         chats=chats,
         library=library,
@@ -82,8 +83,8 @@ async def make_core(paths: Paths, options: Options, closing: AsyncExitStack) -> 
         speed=speed,
         on_change=partial(publish_chat, events),
         stream_idle_s=options.stream_idle_s,
+        learn=fitting.learn_from_answer,
     )
-    fitting = Fitting(scheduler, engine, tools.speeds, tools.measurements)
     catalogue.judge = fitting.estimate
 
     async def start_job(kind: str, job_options: Mapping[str, Any]) -> None:

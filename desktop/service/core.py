@@ -114,6 +114,7 @@ class Core:
     def settings_changed(self) -> None:
         """Use the new settings where that needs no restart; models that are loaded keep what they have."""
         self.scheduler.settings = scheduler_settings(self.settings, self.scheduler.settings.patience)
+        self.tools.network_changed()
         self.jobs.recheck()
 
     def ask_to_stop(self) -> None:

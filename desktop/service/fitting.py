@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from desktop.service.catalogue import Estimate
 from desktop.service.engine_state import EngineState
 from desktop.wire_models import DeviceNeed, Verdict
 from desktop.wire_models import Fit as FitRow
 from engine import fit_memory
+from engine.errors import EngineError
 from engine.fit_shape import Shape, shape_of
 from engine.fit_speed import SpeedsSeen, SpeedStore
 from engine.fit_verdict import TIGHT_SHARE, Companions, Fit, fit, wishes_of
 from engine.machine import Machine
 from engine.model_options import ModelOptions
 from engine.scheduler import Scheduler
+from models.errors import ModelsError
 from models.gguf import GgufHeader
 from models.measure.store import Measurements
+
+log = logging.getLogger(__name__)
 
 # A model takes more than its file: the cache of a short context and buffers. What its header says is exact; this is for
 # lists of files whose headers nobody has read.
 MORE_THAN_FILE = 1.1
+LEAST_WRITTEN = 24  # tokens of an answer from which its speed tells something
+LEAST_READ = 256  # tokens of a prompt that were not in the cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +102,30 @@ class Fitting:
                 tokens_per_s=tokens_per_s,
                 prompt_tokens_per_s=prompt_tokens_per_s,
             )
+
+    async def learn_from_answer(self, model_id: str, usage: Mapping[str, Any]) -> None:
+        """Correct later predictions by an answer of a chat, unless it was short or others were answered beside it.
+
+        Never fails: an answer is complete without it.
+        """
+        written, speed = int(usage.get("completion_tokens", 0)), self._engine.speed
+        loaded = self._scheduler.state(model_id)
+        if speed is None or written < LEAST_WRITTEN or loaded.busy_slots or loaded.queued:
+            return
+        read = int(usage.get("prompt_tokens", 0)) - int(usage.get("cached_tokens", 0))
+        try:
+            known = await self._scheduler.loaded_shape(model_id)
+            if known is not None:
+                await self._speeds.learn(
+                    speed,
+                    model_id,
+                    *known,
+                    tokens_per_s=usage.get("tokens_per_s"),
+                    prompt_tokens_per_s=usage.get("prompt_tokens_per_s") if read >= LEAST_READ else None,
+                    depth=int(usage.get("prompt_tokens", 0)) + written // 2,
+                )
+        except (ModelsError, EngineError, sqlite3.Error, OSError) as error:
+            log.info("The speed of %s was not noted: %s", model_id, error)
 
     async def _seen(self) -> SpeedsSeen:
         speed = self._engine.speed

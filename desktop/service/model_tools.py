@@ -50,6 +50,15 @@ class ModelTools:
     speeds: SpeedStore
     measurements: Measurements
 
+    def __post_init__(self) -> None:
+        self._rules = network_rules(self.settings.current)
+
+    def network_changed(self) -> None:
+        """Other rules may hold now: end the connections that were made under the old ones."""
+        if (rules := network_rules(self.settings.current)) != self._rules:
+            self._rules = rules
+            self.hub.close()
+
     async def here(self) -> Here:
         """What is on this machine already."""
         return Here(await self.library.list(), self.stores.found)
