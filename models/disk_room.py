@@ -37,9 +37,9 @@ def disk_full(folder: Path, needed_bytes: int, free_bytes: int, what: str, floor
 
 def human(size: int) -> str:
     """Bytes for people: "395 MB", "1.2 GB"; powers of ten, as disks are sold."""
-    value = float(size)
-    for unit in ("B", "kB", "MB"):
+    value, unit = float(size), "B"
+    for larger in ("kB", "MB", "GB"):
         if value < 999.5:
-            return f"{value:.0f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
+            break
+        value, unit = value / 1000, larger
+    return f"{value:.1f} {unit}" if unit != "B" and (value < 9.95 or unit == "GB") else f"{value:.0f} {unit}"

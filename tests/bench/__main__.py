@@ -8,7 +8,7 @@ import platform
 
 import psutil
 
-from tests.bench import fit_bench, start_bench, stream_bench, tuning_bench, window_bench
+from tests.bench import fit_bench, ladder_bench, start_bench, stream_bench, tuning_bench, window_bench
 
 
 def main() -> None:
@@ -26,6 +26,8 @@ def main() -> None:
         asyncio.run(tuning_bench.main(chosen.rounds))
     print("\n=== what fits, and how fast: predicted / real ===")
     asyncio.run(fit_bench.main(quick=chosen.quick))
+    print("\n=== a quantization ladder, made and measured ===")
+    asyncio.run(ladder_bench.main(quick=chosen.quick))
     print("\n=== the window ===")
     start_bench.main(chosen.rounds)
     window_bench.report(window_bench.measure(10_000, 10.0))
