@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from engine.admission import Resident
 from engine.devices import held_bytes, rss_bytes
 from engine.errors import EngineError
-from engine.fit import SLOTS
+from engine.fit import SLOTS, Shape
 from engine.llama_server import LlamaServer
 from engine.model_options import ModelOptions
 from engine.types import LoadedModel, LoadPlan, LoadState
@@ -32,6 +32,7 @@ class Run:
         self.idle_timer: asyncio.TimerHandle | None = None
         self.mean_hold_s = 1.0
         self.options_wait = False
+        self.shape: Shape | None = None
 
     def disarm(self) -> None:
         if self.idle_timer is not None:

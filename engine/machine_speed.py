@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from engine.errors import EngineError
 from engine.tuning import MEASURE_SHAPE, processors
 from engine.types import Tuning
 from models.child import ChildSpec, clean_environment, spawn
@@ -32,6 +33,7 @@ CACHE_BYTES_PER_S = 60e9  # what a processor's caches give at least
 LEAST_LAYER_S = 3e-6
 LONGEST_S = 180.0
 _SCHEMA = 1
+_UNKNOWN = "The speed of this machine could not be measured"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,7 @@ async def measure_speed(
 ) -> MachineSpeed:
     """Measure, keep the figures with the engines, return them: about half a minute on two cores.
 
-    Raises RuntimeError when llama-bench does not run; a measurement beside other work tells the speed beside it.
+    Raises EngineError when llama-bench does not run; a measurement beside other work tells the speed beside it.
     """
     effort = effort or Effort()
     with tempfile.TemporaryDirectory(dir=work_dir, prefix="speed-") as name:
@@ -175,11 +177,11 @@ async def _bench(build: EngineBuild, tuning: Tuning, model: Path, sizes: Sequenc
     try:
         ended = await asyncio.wait_for(child.wait(), LONGEST_S)
     except TimeoutError:
-        raise RuntimeError(f"llama-bench had not finished after {LONGEST_S:.0f} s") from None
+        raise EngineError(f"{_UNKNOWN}: llama-bench had not finished after {LONGEST_S:.0f} s.") from None
     finally:
         await child.stop(grace_s=0.5)
     if ended.exit_code != 0:
-        raise RuntimeError(f"llama-bench ended with code {ended.exit_code}")
+        raise EngineError(f"{_UNKNOWN}: llama-bench ended with code {ended.exit_code}.")
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
@@ -188,4 +190,4 @@ def _figure(rows: Sequence[dict[str, Any]], phase: str, depth: int) -> float:
     for row in rows:
         if row.get(phase) and int(row.get("n_depth", 0)) == depth:
             return max(float(speed) for speed in row["samples_ts"])
-    raise RuntimeError("llama-bench left a measurement out")
+    raise EngineError(f"{_UNKNOWN}: llama-bench left a measurement out.")

@@ -27,6 +27,8 @@ from engine.crashes import recent
 from engine.devices import memory_now
 from engine.entries import Entry, OnState, Run
 from engine.errors import EngineBusy, EngineError, EngineStopped, LoadFailed, OutOfMemory
+from engine.fit_memory import UBATCH, Load
+from engine.fit_shape import Shape, shape_of
 from engine.fit_speed import SpeedsSeen
 from engine.fit_verdict import Fit, fit
 from engine.llama_server import LlamaServer
@@ -38,6 +40,7 @@ from engine.types import LoadedModel, LoadPlan, LoadState, Tuning
 from models.child import Ending
 from models.errors import ModelsError
 from models.llamacpp import EngineBuild
+from models.split_gguf import read_model
 
 if TYPE_CHECKING:
     from models.library import LibraryModel
@@ -160,6 +163,17 @@ class Scheduler:
     async def machine(self, speed: MachineSpeed | None = None) -> Machine:
         """What a model that is not here yet may use: for headers of the Hub and rows of the catalogue."""
         return await self._loader.machine(self.settings, None, speed)
+
+    async def loaded_shape(self, model_id: str) -> tuple[Shape, Load] | None:
+        """Sizes of a model that is loaded and how it is loaded; None when it is not."""
+        entry = self._entries.get(model_id)
+        if entry is None or (run := entry.run) is None:
+            return None
+        if run.shape is None:
+            run.shape = shape_of(await asyncio.to_thread(read_model, entry.model.path))
+        plan = run.server.spec.plan
+        types = plan.cache_type_k or "f16", plan.cache_type_v or "f16"
+        return run.shape, Load(plan.context, plan.slots, *types, batch=plan.batch or UBATCH)
 
     def state(self, model_id: str) -> LoadedModel:
         """One model as it is now; an id that was never used is simply unloaded."""
