@@ -164,8 +164,8 @@ class Store(QObject):
         except ValueError:
             return
         self.jobs[job.id] = job
-        added = (job.result or {}).get("model") if job.kind == "import" and job.state == "done" else None
-        if added is not None:
+        added = (job.result or {}).get("model") if job.state == "done" else None
+        if isinstance(added, dict):
             # Known before anybody hears that the job is done: what follows may use the model at once.
             model = Model.model_validate(added)
             self.models[model.id] = model

@@ -36,6 +36,11 @@ class CostPart:
     bytes: int
 
 
+def memory_name(device: str) -> str:
+    """What a memory is called."""
+    return "Main memory" if device in ("memory", "cpu", "CPU") else device
+
+
 def parts_of(need: DeviceNeed) -> list[CostPart]:
     """The parts that take anything, in the order they are drawn."""
     parts = [CostPart(words, token, int(getattr(need, field))) for field, words, token in PARTS]
@@ -61,7 +66,7 @@ class CostBar(QWidget):
     def show_need(self, need: DeviceNeed) -> None:
         self._need, self._parts = need, parts_of(need)
         legend = ", ".join(f"{part.words} {in_bytes(part.bytes)}" for part in self._parts)
-        self.setAccessibleName(f"{need.device}: {self._total()}")
+        self.setAccessibleName(f"{memory_name(need.device)}: {self._total()}")
         self.setAccessibleDescription(f"{legend}. {in_bytes(need.free_bytes)} free.")
         self.setToolTip(f"{in_bytes(need.free_bytes)} are free now, counting what other programs use.")
         self.updateGeometry()
@@ -89,7 +94,7 @@ class CostBar(QWidget):
         width = self.width()
         total = self._total()
         room = paint.text_width(total, small)
-        paint.text(painter, QRectF(0, 0, width - room - 8, px(LINE)), need.device, small, color("text2"))
+        paint.text(painter, QRectF(0, 0, width - room - 8, px(LINE)), memory_name(need.device), small, color("text2"))
         over = need.total_bytes > need.free_bytes
         paint.text(painter, QRectF(width - room, 0, room, px(LINE)), total, small, color("danger" if over else "text"))
         self._paint_bar(painter, QRectF(0, px(LINE) + px(3), width, px(HEIGHT)), need)

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from desktop.wire import Job
 
 SCOPES = ("All", "Fits this computer", "Downloaded")
-UNREACHED = ("offline", "air_gapped")
 
 
 class DiscoverView(PageView):
@@ -103,7 +102,7 @@ class DiscoverView(PageView):
 
     def refresh(self) -> None:
         """Show what is known now."""
-        failure = self.finder.failure if self._searching else None
+        failure = self._failure()
         self._show_problem(failure)
         found = self._found()
         jobs = self._at_work()
@@ -153,8 +152,19 @@ class DiscoverView(PageView):
         known = {card.subject: card for card in reversed(every) if not card.heading}
         return [heading(f"{len(jobs)} running"), *(running_card(job, known.get(job.subject)) for job in jobs)]
 
+    def _failure(self) -> Failure | None:
+        return self.finder.failure if self._searching else self._known.failure
+
+    def _try_again(self) -> None:
+        if self._searching:
+            self.finder.search_now()
+        else:
+            self._known.ask_all()
+
     def _waiting(self) -> bool:
-        return self.finder.busy if self._searching else not self._known.catalogue_known
+        if self._searching:
+            return self.finder.busy
+        return not self._known.catalogue_known and self._known.failure is None
 
     def _show_problem(self, failure: Failure | None) -> None:
         self.problem.setVisible(failure is not None and bool(self.finder.models))
@@ -177,9 +187,8 @@ class DiscoverView(PageView):
 
     def undo_limits(self) -> None:
         """The empty state's action: take back what keeps everything out of sight, or ask again."""
-        failure = self.finder.failure if self._searching else None
-        if failure is not None:
-            self.finder.search_now()
+        if self._failure() is not None:
+            self._try_again()
         elif self._searching and not self.finder.models and self.scope.index != 2:
             self.search.clear()
         else:
@@ -197,7 +206,7 @@ class DiscoverView(PageView):
         self.scope.changed.connect(lambda _index: self.refresh())
         self.size_limit.changed.connect(lambda _index: self.refresh())
         self.sort.changed.connect(lambda _index: self._ask())
-        self.problem.action_clicked.connect(self.finder.search_now)
+        self.problem.action_clicked.connect(self._try_again)
         self.finder.changed.connect(self.refresh)
         self.list.end_near.connect(self.finder.more)
         self._known.catalogue_changed.connect(self.refresh)

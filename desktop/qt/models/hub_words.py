@@ -47,6 +47,11 @@ class Place:
     memory_bytes: int
     models: Mapping[str, Model]
 
+    def installed(self, repo: str, ids: Iterable[str]) -> Model | None:
+        """The model of the library that is one of `ids`, or came from `repo` since the list was asked for."""
+        known = next((self.models[model_id] for model_id in ids if model_id in self.models), None)
+        return known or next((model for model in self.models.values() if model.repo == repo), None)
+
 
 def guessed_bytes(params: int | None) -> int:
     """About what a model of so many parameters has as a file of four bits; 0 when their number is unknown."""
@@ -84,7 +89,7 @@ def for_task(models: Iterable[CatalogueModel], task: str) -> list[CatalogueModel
 
 def catalogue_card(model: CatalogueModel, place: Place, reason: str = "") -> Card:
     """A model of the catalogue; `reason` says why it is suggested, in the place of what it is good for."""
-    installed = place.models.get(model.installed)
+    installed = place.installed(model.repo, [model.installed])
     needed = model.needed_bytes or round(model.file_bytes * ROOM)
     verdict = model.verdict or guessed_verdict(model.file_bytes, place.memory_bytes)
     tags = [Tag(TASKS.get(model.tasks[0], model.tasks[0].capitalize()))] if model.tasks else []
@@ -106,7 +111,7 @@ def suggestion_card(suggestion: Suggestion, place: Place) -> Card:
 
 def hub_card(model: HubModel, place: Place) -> Card:
     """A search result. The Hub tells no size in its results: it is guessed from the number of parameters."""
-    installed = next((place.models[mid] for mid in model.installed if mid in place.models), None)
+    installed = place.installed(model.repo, model.installed)
     size = guessed_bytes(model.params)
     tags = [Tag(HUB_TASKS.get(model.task) or TASKS.get(model.task) or model.task)] if model.task else []
     if model.params:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from desktop.qt.bridge import Bridge, Failure
+from desktop.qt.bridge import Bridge, Failure, Link
 from desktop.qt.store import Store
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ class Known(QObject):
         self.catalogue: list[CatalogueModel] = []
         self.suggestions: list[Suggestion] = []
         self.catalogue_known = False
+        self.failure: Failure | None = None  # why there is no catalogue
         self.stores: StoreReport | None = None
         self.disk: DiskUse | None = None
         self.token: HubToken | None = None
         self._wanted = False
         self._soon = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._soon.timeout.connect(self.ask_all)
+        bridge.link_changed.connect(self._link_changed)
         store.models_changed.connect(self._changed)
         store.job_changed.connect(self._job_changed)
 
@@ -51,7 +53,12 @@ class Known(QObject):
 
     def ask_all(self) -> None:
         call, failed = self._bridge.call, self.failed.emit
-        call(lambda client: client.catalogue(), lambda found: self._catalogue_came(found.models), failed, owner=self)
+        call(
+            lambda client: client.catalogue(),
+            lambda found: self._catalogue_came(found.models),
+            self._no_catalogue,
+            owner=self,
+        )
         call(
             lambda client: client.suggestions(),
             lambda found: self._suggestions_came(found.suggestions),
@@ -70,8 +77,13 @@ class Known(QObject):
 
     def _catalogue_came(self, models: list[CatalogueModel]) -> None:
         self.catalogue = models
-        self.catalogue_known = True
+        self.catalogue_known, self.failure = True, None
         self.catalogue_changed.emit()
+
+    def _no_catalogue(self, failure: Failure) -> None:
+        self.failure = failure
+        self.catalogue_changed.emit()
+        self.failed.emit(failure)
 
     def _suggestions_came(self, suggestions: list[Suggestion]) -> None:
         self.suggestions = suggestions
@@ -88,6 +100,10 @@ class Known(QObject):
     def _disk_came(self, use: DiskUse) -> None:
         self.disk = use
         self.disk_changed.emit()
+
+    def _link_changed(self, link: Link) -> None:
+        if link.phase == "online" and self._wanted:
+            self._soon.start()
 
     def _changed(self) -> None:
         if self._wanted:

@@ -99,7 +99,7 @@ def test_a_file_that_is_no_model_is_refused_with_the_reason(
 
     until(qtbot, lambda: empty_window.toasts.toasts)
     assert empty_window.toasts.toasts[-1].accessibleName().count(name) == 1
-    notice = empty_window.models._notices.itemAt(0).widget()
+    notice = empty_window.models.notices.itemAt(0).widget()
     assert notice is not None and notice.accessibleName().count(name) == 1
     assert empty_window.store.models == {}
 
@@ -113,20 +113,24 @@ def test_on_the_page_of_the_models_a_refusal_is_told_once(
 
     drop(empty_window, path)
 
-    until(qtbot, lambda: empty_window.models._notices.count())
+    until(qtbot, lambda: empty_window.models.notices.count())
     assert empty_window.toasts.toasts == ()
 
 
 def test_models_load_unload_and_leave_with_undo(empty_window: MainWindow, tiny_chat_gguf: Path, qtbot: QtBot) -> None:
-    drop(empty_window, tiny_chat_gguf)
-    until(qtbot, lambda: "tiny-chat" in empty_window.models.cards)
-    empty_window.show_page("models")
-    card = empty_window.models.cards["tiny-chat"]
-    until(qtbot, lambda: empty_window.store.models["tiny-chat"].loaded)
-    until(qtbot, lambda: card.button.accessibleName() == "Unload Tiny Chat")
+    def first_act() -> str:
+        card = next((card for card in cards.cards.cards if card.key == "model:tiny-chat"), None)
+        return card.acts[0].text if card is not None else ""
 
-    card.button.click()
-    until(qtbot, lambda: card.button.accessibleName() == "Load Tiny Chat")
+    drop(empty_window, tiny_chat_gguf)
+    cards = empty_window.models.installed.list
+    empty_window.show_page("models")
+    until(qtbot, lambda: empty_window.store.models.get("tiny-chat") and empty_window.store.models["tiny-chat"].loaded)
+    until(qtbot, lambda: first_act() == "Unload")
+
+    place = cards.act_rect("model:tiny-chat", "unload").center().toPoint()
+    qtbot.mouseClick(cards.viewport(), Qt.MouseButton.LeftButton, pos=place)
+    until(qtbot, lambda: first_act() == "Load")
     empty_window.actions_of_models.remove("tiny-chat")
     until(qtbot, lambda: not empty_window.store.models)
     until(qtbot, lambda: any(toast.action for toast in empty_window.toasts.toasts))
