@@ -18,6 +18,8 @@ from models.llamacpp import EngineBuild, binary
 from models.progress import Cancel
 
 POLL_S = 0.05
+FIRST_POLL_S = 0.005  # small models come and go within a few hundredths of a second
+FAST_POLLS = 100
 TAIL_LINES = 40
 QUIET_NICE = 10  # long work gives way to a chat
 
@@ -107,13 +109,14 @@ def _jail(build: EngineBuild, read: Sequence[Path], write: Sequence[Path]) -> Ja
 
 async def watch(child: Child, cancel: Cancel) -> int:
     """Wait for the end; the peak is asked for again and again, since nobody knows it afterwards."""
-    peak = 0
+    peak = polls = 0
     try:
         while not child.ended.done():
             peak = max(peak, peak_bytes(child.pid))
             if cancel.is_set:
                 child.kill()
-            await asyncio.wait([child.ended], timeout=POLL_S)
+            polls += 1
+            await asyncio.wait([child.ended], timeout=FIRST_POLL_S if polls < FAST_POLLS else POLL_S)
     finally:
         if not child.ended.done():  # our own task was cancelled
             child.kill()

@@ -214,6 +214,7 @@ class _Counter:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._done = 0
+        self._shown = 0
         self._total = 0
 
     def plan(self, total: int) -> None:
@@ -223,14 +224,18 @@ class _Counter:
         """A report for a part of the work that takes `weight`."""
 
         def inner(progress: Progress) -> None:
-            done = self._done + int(weight * (progress.fraction or 0.0))
-            self._report(Progress(min(done, self._total), self._total, "chunks", progress.message))
+            self._tell(self._done + int(weight * (progress.fraction or 0.0)), progress.message)
 
         return inner
 
     def finish(self, weight: int) -> None:
         self._done += weight
-        self._report(Progress(min(self._done, self._total), self._total, "chunks"))
+        self._tell(self._done, "")
+
+    def _tell(self, done: int, message: str) -> None:
+        """Never less than before: a step that is repeated makes no progress."""
+        self._shown = min(self._total, max(self._shown, done))
+        self._report(Progress(self._shown, self._total, "chunks", message))
 
 
 def same_leading_words(one: str, other: str) -> int:
