@@ -123,7 +123,7 @@ def refuse(url: httpx.URL, rules: NetworkRules) -> None:
     """
     _keep_gap(url, rules)
     if not url.host or url.scheme not in ("http", "https"):
-        raise RedirectRefused(f"{url} is no address on the web.", hint="Check hub_endpoint in the settings.")
+        raise RedirectRefused(f"{url} is no address on the web.", hint="Check the setting hub_endpoint.")
     if url.userinfo:
         raise RedirectRefused(f"An address on {url.host} holds a name or a password; such addresses are not asked.")
     if url.scheme == "http" and not is_loopback(url.host):
@@ -139,7 +139,7 @@ def _keep_gap(url: httpx.URL, rules: NetworkRules) -> None:
     if rules.air_gapped:
         raise AirGapped(
             f"Jackdaw is air-gapped: nothing is sent to {url.host or 'the network'}.",
-            hint="The setting air_gapped switches it.",
+            hint="The setting air_gapped does that: `jackdaw config air_gapped=false`.",
         )
 
 
@@ -187,7 +187,7 @@ def no_answer(error: httpx.HTTPError, url: str | httpx.URL) -> NetworkError:
     return Offline(
         f"{host} {reason}{f': {detail}' if detail and len(detail) < 120 else ''}.",
         host=host,
-        hint="Check the network; hub_endpoint and proxy are in the settings.",
+        hint="Check the network, and the settings hub_endpoint and proxy.",
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from desktop.cli.context import DONE, Context
 from desktop.client import Client, ClientError
+from desktop.settings import FIELDS
 
 # After these words a name from the service follows; the shell asks for it with `jackdaw _names KIND`.
 OF_A_MODEL = ("show", "rm", "fit", "options", "quantize", "types", "measure")
@@ -67,6 +68,8 @@ def command_words(
             words += [option for option in action.option_strings if option.startswith("--")]
         elif action.choices:
             words += [str(choice) for choice in action.choices]
+    if path == ("config",):
+        words += [*FIELDS, *(f"{name}=" for name in FIELDS)]
     yield path, words
     for name, child in nested:
         yield from command_words(child, (*path, name))

@@ -6,6 +6,7 @@ import argparse
 from importlib.metadata import PackageNotFoundError, version
 
 from desktop.cli import chat, completion, keys, service
+from desktop.cli import config as config_command
 from desktop.cli.context import Command
 from desktop.cli.models_parser import add_hub, add_jobs, add_models, positive
 
@@ -29,6 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add(commands, "doctor", "prove the engine on this machine and show what it found", service.doctor)
     bench = _add(commands, "bench", "measure a model's speed here", service.bench)
     bench.add_argument("model", nargs="?", metavar="MODEL", help="default: the only model, or the last used")
+    config = _add(commands, "config", "the settings; NAME=VALUE changes one", config_command.run)
+    config.add_argument("settings", nargs="*", metavar="NAME[=VALUE]")
     _keys(commands)
     add_models(commands, _add, _group)
     add_hub(commands, _add, _group)

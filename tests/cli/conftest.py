@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from desktop.cli.main import main
 from desktop.paths import Paths
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -44,6 +47,20 @@ class CommandLine:
         done = self.run(*arguments, stdin=stdin)
         assert done.returncode == 0, (arguments, done.returncode, done.stdout, done.stderr)
         return done.stdout
+
+    def inside(self, *arguments: str) -> Any:
+        """The JSON answer of a command that must succeed, run in this process: a second saved where nothing is lost.
+
+        The service must run already, because it takes its environment from who starts it.
+        """
+        out, umask = io.StringIO(), os.umask(0o077)
+        try:
+            with contextlib.redirect_stdout(out):
+                code = main(["--json", "--home", str(self.home), *arguments])
+        finally:
+            os.umask(umask)
+        assert code == 0, (arguments, code)
+        return json.loads(out.getvalue())
 
     def json(self, *arguments: str, stdin: str | None = None) -> Any:
         return json.loads(self.ok("--json", *arguments, stdin=stdin))

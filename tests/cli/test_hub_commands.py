@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -49,12 +48,12 @@ def test_from_a_search_to_a_chat(line: CommandLine, fake: FakeHub, tiny_chat_ggu
     pulled = line.run("models", "pull", REPO)
     assert pulled.returncode == 0, pulled.stderr
     assert "Chose Q8_0" in pulled.stderr and "recommended" in pulled.stderr
-    (model,) = line.json("models", "list")
+    (model,) = line.inside("models", "list")
     assert f"jackdaw chat -m {model['id']}" in pulled.stdout
     assert Path(model["path"]).read_bytes() == tiny_chat_gguf.read_bytes()
     assert line.json("chat", "-m", model["id"], "-n", "8", "hello")["state"] == "complete"
     assert "here already" in line.ok("models", "pull", REPO)
-    assert [job["state"] for job in line.json("jobs", "list", "--all")] == ["done"]
+    assert [job["state"] for job in line.inside("jobs", "list", "--all")] == ["done"]
     assert model["id"] in line.ok("models", "disk")
 
 
@@ -62,7 +61,7 @@ def test_ctrl_c_pauses_a_pull_and_the_same_command_goes_on(
     line: CommandLine, fake: FakeHub, home: Paths, tiny_chat_gguf: Path
 ) -> None:
     fake.add_repo(REPO, {"tiny-Q8_0.gguf": tiny_chat_gguf})
-    line.ok("status") if line.run("models", "list").returncode == 0 else None
+    line.ok("models", "list")  # starts the service
     fake.rate = 400_000.0
     command = [sys.executable, "-m", "desktop", "--home", str(line.home), "models", "pull", f"{REPO}:Q8_0"]
     pull = subprocess.Popen(command, cwd=CHECKOUT, env=line.environ, stderr=subprocess.PIPE, text=True)
@@ -73,16 +72,16 @@ def test_ctrl_c_pauses_a_pull_and_the_same_command_goes_on(
 
     assert pull.returncode == 130
     assert "Paused at" in said and f"models pull {REPO}:Q8_0" in said
-    (job,) = line.json("jobs", "list")
+    (job,) = line.inside("jobs", "list")
     assert job["state"] == "paused"
-    assert line.json("models", "list") == []
+    assert line.inside("models", "list") == []
     before = sum(seen.sent for seen in fake.seen("cdn"))
     fake.rate = None
 
     line.ok("models", "pull", f"{REPO}:Q8_0")
 
-    assert line.json("jobs", "list") == []
-    (model,) = line.json("models", "list")
+    assert line.inside("jobs", "list") == []
+    (model,) = line.inside("models", "list")
     assert Path(model["path"]).read_bytes() == tiny_chat_gguf.read_bytes()
     assert sum(seen.sent for seen in fake.seen("cdn")) - before < tiny_chat_gguf.stat().st_size
 
@@ -96,11 +95,11 @@ def test_a_paused_job_can_be_cancelled_and_leaves_nothing(
     command = [sys.executable, "-m", "desktop", "--home", str(line.home), "models", "pull", REPO]
     pull = subprocess.Popen(command, cwd=CHECKOUT, env=line.environ, stderr=subprocess.DEVNULL)
     wait_until(lambda: bool(fake.seen("cdn")))
-    (job,) = line.json("jobs", "list")
+    (job,) = line.inside("jobs", "list")
 
-    assert line.json("jobs", "pause", job["id"])["state"] == "paused"
+    assert line.inside("jobs", "pause", job["id"])["state"] == "paused"
     assert pull.wait(timeout=30) == 1
-    assert line.json("jobs", "cancel", job["id"])["state"] == "cancelled"
+    assert line.inside("jobs", "cancel", job["id"])["state"] == "cancelled"
 
     assert not [path for path in home.models.rglob("*") if path.is_file()]
 
@@ -115,13 +114,13 @@ def test_a_gated_repository_asks_for_a_login_then_for_its_terms(
     no_keyring = line.run("hub", "login", stdin=f"{TOKEN}\n")
     assert no_keyring.returncode == 1 and "--session" in no_keyring.stderr
     assert "in memory alone" in line.ok("hub", "login", "--session", stdin=f"{TOKEN}\n")
-    assert line.json("hub", "whoami")["user"] == "somebody"
+    assert line.inside("hub", "whoami")["user"] == "somebody"
     terms = line.run("models", "pull", REPO)
     assert terms.returncode == 1 and f"{fake.endpoint}/{REPO}" in terms.stderr
     repo.granted = frozenset({"somebody"})
     line.ok("models", "pull", REPO)
     line.ok("hub", "logout")
-    assert line.json("hub", "whoami")["present"] is False
+    assert line.inside("hub", "whoami")["present"] is False
     assert not any(TOKEN in str(seen.headers) for seen in fake.seen("cdn"))
     written = [path for path in line.home.rglob("*") if path.is_file()]
     assert not any(TOKEN.encode() in path.read_bytes() for path in written)
@@ -129,20 +128,13 @@ def test_a_gated_repository_asks_for_a_login_then_for_its_terms(
 
 @pytest.mark.accept(31)
 def test_air_gapped_and_offline_end_with_4(line: CommandLine, fake: FakeHub, home: Paths) -> None:
-    home.settings.write_text(f'port = 0\nair_gapped = true\nhub_endpoint = "{fake.endpoint}"\n')
-    for command in (
-        ("models", "search", "x"),
-        ("models", "show", REPO),
-        ("models", "pull", REPO),
-        ("models", "fit", REPO),
-        ("models", "convert", "acme/tiny"),
-    ):
+    assert line.json("config", "air_gapped=true") == {"air_gapped": True}  # at run time: the service stays up
+    for command in (("models", "search", "x"), ("models", "pull", REPO), ("models", "convert", "acme/tiny")):
         refused = line.run(*command)
         assert refused.returncode == 4, (command, refused.stderr)
         assert "air-gapped" in refused.stderr
     assert not fake.requests
-    line.run("stop")
-    home.settings.write_text('port = 0\nhub_endpoint = "http://127.0.0.1:1"\n')
+    line.inside("config", "air_gapped=off", "hub_endpoint=http://127.0.0.1:1")
 
     offline = line.run("models", "search", "x")
 
@@ -167,6 +159,25 @@ def test_what_is_not_there_is_said_with_what_is(line: CommandLine, fake: FakeHub
         assert done.returncode == 1, (arguments, done.stderr)
         assert says in done.stderr and "Traceback" not in done.stderr
     assert line.run("models", "search", "--limit", "0").returncode == 2
+
+
+def test_settings_are_shown_with_their_help_and_changed_all_or_none(line: CommandLine) -> None:
+    shown = line.ok("config", "air_gapped", "download_parts")
+    assert "download_parts = 4" in shown and "air_gapped = false" in shown and "Never use the network" in shown
+
+    for wrong in (
+        "air_gaped=true",
+        "air_gapped=perhaps",
+        "download_parts=99",
+        "port=x",
+        "hub_endpoint=http://evil.example",
+    ):
+        refused = line.run("config", "download_parts=2", wrong)
+        assert refused.returncode == 2, (wrong, refused.stderr)
+        assert refused.stderr.startswith("jackdaw: ")
+
+    assert line.inside("config", "download_parts") == {"download_parts": 4}
+    assert line.inside("config", "download_parts=2", "default_model=") == {"download_parts": 2, "default_model": ""}
 
 
 def wait_until(condition: object, timeout_s: float = 30.0) -> None:
@@ -197,7 +208,7 @@ def test_stores_are_found_used_and_merged_only_with_consent(
     assert os.stat(first).st_ino != os.stat(second).st_ino
 
     if pair["method"]:
-        done = line.json("models", "scan", str(tmp_path / "models"), "--merge", "--yes")
+        done = line.inside("models", "scan", str(tmp_path / "models"), "--merge", "--yes")
         assert done["saved_bytes"] == pytest.approx(tiny_chat_gguf.stat().st_size, rel=0.05)
     assert first.read_bytes() == second.read_bytes() == tiny_chat_gguf.read_bytes()
 
@@ -205,18 +216,18 @@ def test_stores_are_found_used_and_merged_only_with_consent(
 def test_a_model_is_quantized_and_its_options_are_kept(line: CommandLine, tiny_chat_gguf: Path) -> None:
     model = line.json("models", "import", str(tiny_chat_gguf))["id"]
 
-    assert "Q4_K_M" in line.ok("models", "types", model)
-    (made,) = line.json("models", "quantize", model, "--to", "Q8_0")["models"]
-    assert made in line.ok("models", "list")
+    assert "Q4_K_M" in {one["name"] for one in line.inside("models", "types", model)["types"]}
+    (made,) = line.inside("models", "quantize", model, "--to", "Q8_0")["models"]
+    assert made in {one["id"] for one in line.inside("models", "list")}
     wrong = line.run("models", "quantize", model, "--to", "Q9_X")
     assert wrong.returncode == 1 and "Q9_X" in wrong.stderr
-    assert "Nothing was measured yet" in line.ok("models", "measure", made, "--show")
-    changed = line.json("models", "options", model, "context=1024", "slots=1")
+    assert line.inside("models", "measure", made, "--show")["measurements"] == []
+    changed = line.inside("models", "options", model, "context=1024", "slots=1")
     assert (changed["context"], changed["slots"], changed["fit"]["context"]) == (1024, 1, 1024)
-    assert line.json("models", "options", model)["context"] == 1024
-    assert line.json("models", "options", model, "context=")["context"] is None
+    assert line.inside("models", "options", model)["context"] == 1024
+    assert line.inside("models", "options", model, "context=")["context"] is None
     bad = line.run("models", "options", model, "context=7")
     assert bad.returncode == 2 and "256" in bad.stderr
-    fit = line.json("models", "fit", model, "--context", "512", "--cache-type", "q8_0")
+    fit = line.inside("models", "fit", model, "--context", "512", "--cache-type", "q8_0")
     assert (fit["context"], fit["cache_type_k"], fit["verdict"]) == (512, "q8_0", "fits")
-    assert json.dumps(line.json("models", "suggest", "chat"))
+    assert line.inside("models", "suggest", "chat")["memory_bytes"] > 0
