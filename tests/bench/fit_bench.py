@@ -25,12 +25,13 @@ from engine.fit_memory import Load, main_memory_need
 from engine.fit_shape import Shape, shape_of
 from engine.fit_speed import predict
 from engine.llama_server import LlamaServer, ServerSpec
-from engine.machine_speed import MachineSpeed, measure_speed
+from engine.machine_speed import Effort, MachineSpeed, measure_speed
 from engine.tuning import load_tuning
 from models.gguf import read_header
 from models.llamacpp import EngineBuild, binary, find_build
 from tests.bench.shapes import Quant, RealShape, write_model
 
+EFFORT = Effort(depth=2048, repeats=2)
 PLENTY = 64 * 2**30
 ANSWER_TOKENS = 24
 ROOM = ANSWER_TOKENS + 16  # of a context, left for the answer
@@ -85,19 +86,22 @@ class Seen:
     prompt: tuple[float, float]
 
 
-async def main(*, quick: bool = False) -> None:
-    """Measure the machine, then every case, and print the table."""
+async def main(*, quick: bool = False, only: str = "") -> None:
+    """Measure every case and print the table.
+
+    The machine is measured anew before each case: what else runs on it changes, and both must have had the same.
+    """
     build = find_build(engine_cache(), os.environ)
+    cases = [case for case in (QUICK if quick else CASES) if only in case.shape.name]
+    seen = []
     with tempfile.TemporaryDirectory(prefix="jackdaw-fit-") as name:
         folder = Path(name)
         tuning = load_tuning(engine_cache(), build)
-        speed = await measure_speed(folder, build, tuning, folder, lambda _progress: None)
-        print(_speed_line(speed))
         print(f"{'':34s} {'memory MiB':>22s} {'tokens/s':>20s} {'deep tokens/s':>20s} {'prompt tokens/s':>20s}")
-        seen = []
-        for case in QUICK if quick else CASES:
+        for case in cases:
+            speed = await measure_speed(folder, build, tuning, folder, lambda _progress: None, effort=EFFORT)
             seen.append(await measure_case(case, folder, build, speed))
-            print(_line(seen[-1]), flush=True)
+            print(_line(seen[-1]), _speed_words(speed), flush=True)
     for what, pairs, aim in (
         ("memory", [one.memory for one in seen], 0.10),
         ("tokens/s", [one.generate for one in seen], 0.20),
@@ -176,13 +180,8 @@ async def _ask(server: LlamaServer, tokens: int, seed: int) -> tuple[float, floa
     return float(timings["prompt_per_second"]), float(timings["predicted_per_second"])
 
 
-def _speed_line(speed: MachineSpeed) -> str:
-    weights, prompts = speed.weight_bytes_per_s / 1e9, speed.flops_per_s / 1e9
-    back, prompt_back = speed.attention_flops_per_s / 1e9, speed.prompt_attention_flops_per_s / 1e9
-    return (
-        f"this machine: {weights:.1f} GB/s of weights, {prompts:.0f} GFLOP/s in prompts, {back:.1f} GFLOP/s back"
-        f" ({prompt_back:.1f} in prompts), {speed.layer_s * 1e6:.0f} µs a layer"
-    )
+def _speed_words(speed: MachineSpeed) -> str:
+    return f"  at {speed.weight_bytes_per_s / 1e9:.1f} GB/s, {speed.flops_per_s / 1e9:.0f} GFLOP/s"
 
 
 def _line(seen: Seen) -> str:
@@ -209,4 +208,6 @@ def _summary(what: str, pairs: Sequence[tuple[float, float]], aim: float) -> str
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true")
-    asyncio.run(main(quick=parser.parse_args().quick))
+    parser.add_argument("--only", default="", help="shapes whose name holds this")
+    chosen = parser.parse_args()
+    asyncio.run(main(quick=chosen.quick, only=chosen.only))
