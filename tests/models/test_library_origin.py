@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -251,29 +252,43 @@ def test_disk_use_counts_each_file_once_and_what_is_not_finished(
 
 
 @pytest.mark.accept(14)
-@pytest.mark.parametrize("name", ATTACKS, ids=ascii)
-def test_no_name_leads_the_library_out_of_our_folder(
-    use: Use[Any], ours: Path, tmp_path: Path, tiny_chat_gguf: Path, name: str
-) -> None:
-    """Every entry of the library: import reads, remove deletes. The name is joined as an unwary caller would."""
-    root, outside = tmp_path / "around/root", tmp_path / "around"
-    (root / "a").mkdir(parents=True)
-    (root / "a/..gguf").symlink_to(outside)
-    for canary in ("x.gguf", "passwd.txt", "a.gguf"):
-        put(outside / canary, tiny_chat_gguf)
-    target = f"{root}/{name}"
-    before = snapshot(outside)
-    try:
-        model = use(importing(Path(target), Origin("hub", name, name, name)))
-    except BadGguf:
-        assert snapshot(outside) == before
-        return
-    assert model.id == "".join(c for c in model.id if c in "abcdefghijklmnopqrstuvwxyz0123456789._-") != ""
-    removed = use(lambda library: library.remove(model.id, root))
-    inside = Path(os.path.realpath(Path(target).parent)).is_relative_to(root)
-    assert removed.file_deleted == inside
-    if not inside:
-        assert snapshot(outside) == before
+def test_no_name_leads_the_library_out_of_our_folder(use: Use[Any], tmp_path: Path, tiny_chat_gguf: Path) -> None:
+    """Every entry of the library: import reads, remove deletes. The names are joined as an unwary caller would."""
+
+    async def attack(library: Library, outside: Path, name: str) -> bool:
+        root = outside / "root"
+        (root / "a").mkdir(parents=True)
+        (root / "a/..gguf").symlink_to(outside)
+        for canary in ("x.gguf", "passwd.txt", "a.gguf"):
+            os.link(tiny_chat_copy, outside / canary)
+        target = Path(f"{root}/{name}")
+        with contextlib.suppress(OSError, ValueError):  # where such a file can be, it is there
+            if Path(os.path.realpath(target)).is_relative_to(outside):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.link(tiny_chat_copy, target)
+        before = names_and_content(outside)
+        try:
+            model = await library.import_path(target, origin=Origin("hub", name, name, name))
+        except (BadGguf, ModelExists):
+            assert names_and_content(outside) == before
+            return False
+        assert model.id and not set(model.id) - set("abcdefghijklmnopqrstuvwxyz0123456789._-")
+        removed = await library.remove(model.id, root)
+        inside = Path(os.path.realpath(target.parent)).is_relative_to(root)
+        assert removed.file_deleted == inside
+        assert inside or names_and_content(outside) == before
+        return True
+
+    tiny_chat_copy = put(tmp_path / "tiny.gguf", tiny_chat_gguf)
+
+    async def all_of_them(library: Library) -> int:
+        return sum([await attack(library, tmp_path / str(at), name) for at, name in enumerate(ATTACKS)])
+
+    assert use(all_of_them) >= 30  # so many lead to a model, and what lies outside stays
+
+
+def names_and_content(folder: Path) -> dict[str, tuple[int, int]]:
+    return {str(path): (path.lstat().st_ino, path.lstat().st_size) for path in folder.rglob("*")}
 
 
 @pytest.mark.accept(14)
