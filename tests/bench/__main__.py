@@ -8,7 +8,7 @@ import platform
 
 import psutil
 
-from tests.bench import fit_bench, ladder_bench, start_bench, stream_bench, tuning_bench, window_bench
+from tests.bench import download_bench, fit_bench, ladder_bench, start_bench, stream_bench, tuning_bench, window_bench
 
 
 def main() -> None:
@@ -24,6 +24,8 @@ def main() -> None:
     if not chosen.quick:
         print("\n=== threads ===")
         asyncio.run(tuning_bench.main(chosen.rounds))
+    print("\n=== downloads ===")
+    asyncio.run(download_bench.main(chosen.rounds, quick=chosen.quick))
     print("\n=== what fits, and how fast: predicted / real ===")
     asyncio.run(fit_bench.main(quick=chosen.quick))
     print("\n=== a quantization ladder, made and measured ===")

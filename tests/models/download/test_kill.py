@@ -1,4 +1,4 @@
-"""`kill -9` at any moment: the next run goes on, the hash is right, at most one part is fetched twice, nothing is left."""
+"""`kill -9` at any moment: the next run goes on, the hash is right, at most one part comes twice, nothing is left."""
 
 from __future__ import annotations
 
@@ -96,5 +96,3 @@ def test_sweeping_an_empty_or_missing_folder_is_nothing(tmp_path: Path) -> None:
     assert sweep(tmp_path / "missing") == ()
     assert partials(tmp_path / "missing") == ()
     assert tree(tmp_path) == {}
-
-

@@ -78,7 +78,22 @@ FILES = [
     "evil.pt",
     "evil.gguf.part",
 ]
-REPOS = ["../evil", "evil", "a/b/c", "a/..", "../..", "a\\b/c", "/a/b", "a/b\n", "a/b.git", "c:/d", "", "/", "a/", "~/b"]
+REPOS = [
+    "../evil",
+    "evil",
+    "a/b/c",
+    "a/..",
+    "../..",
+    "a\\b/c",
+    "/a/b",
+    "a/b\n",
+    "a/b.git",
+    "c:/d",
+    "",
+    "/",
+    "a/",
+    "~/b",
+]
 COMMITS = ["main", "../main", "a" * 39, "a" * 41, "A" * 40, "g" * 40, "a" * 40 + "\n", "a" * 64, "", "../" + "a" * 37]
 DIGESTS = ["a" * 63, "a" * 65, "A" * 64, "../" + "a" * 61, "a" * 64 + "\n"]
 
@@ -166,7 +181,11 @@ def test_a_forged_manifest_leads_nobody_out(rig: Rig, watched: Callable[[], None
 @pytest.mark.accept(14)
 def test_nothing_outside_can_be_thrown_away(rig: Rig, watched: Callable[[], None]) -> None:
     outside = rig.folder.parent / "outside"
-    for part in (outside / "evil.gguf.part", rig.folder / ".." / "outside" / "evil.gguf.part", Path("/etc/passwd.part")):
+    for part in (
+        outside / "evil.gguf.part",
+        rig.folder / ".." / "outside" / "evil.gguf.part",
+        Path("/etc/passwd.part"),
+    ):
         with pytest.raises(UnsafeName):
             discard(rig.folder, PartialFile(REPO, "a" * 40, "evil.gguf", 4, 0, part))
         watched()

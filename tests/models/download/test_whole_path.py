@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -23,9 +24,9 @@ def test_a_model_is_found_chosen_fetched_and_readable(rig: Rig, tiny_chat_gguf: 
     token: Callable[[], str | None] = lambda: TOKEN  # noqa: E731
 
     async def find_and_fetch() -> tuple[Path, ...]:
-        hub = Hub(network, token)
-        (found,) = (await hub.search(HubQuery(words="tiny"))).models
-        repo = await hub.repo(found.repo)
+        with contextlib.closing(Hub(network, token)) as hub:
+            (found,) = (await hub.search(HubQuery(words="tiny"))).models
+            repo = await hub.repo(found.repo)
         files = tuple(RemoteFile(**dataclasses.asdict(file)) for file in repo.variants[0].all_files)
         spec = DownloadSpec(repo.repo, repo.commit, files, rig.folder)
         return await fetch(spec, network, token, rig.said.append, Cancel(), limits=QUICK)
