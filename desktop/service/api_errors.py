@@ -92,4 +92,5 @@ def _refused(error: RequestRefused) -> ApiError:
 
 
 def _param(kind: str) -> str | None:
-    return {"model_not_found": "model", "context_length_exceeded": "messages", "text_too_long": "input"}.get(kind)
+    params = {"context_length_exceeded": "messages", "text_too_long": "input", "bad_option": "lora"}
+    return "model" if kind == "model_not_found" else params.get(kind)

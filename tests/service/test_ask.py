@@ -184,6 +184,18 @@ def record(message_id: str, role: str, content: str = "x") -> MessageRecord:
     return MessageRecord(message_id, "c", None, role, content, "complete", 1.0)
 
 
+def test_a_chat_sends_the_adapters_it_wants() -> None:
+    adapters = [{"id": "poems", "scale": 0.5}]
+    chat = ChatRecord("c", "", False, "m", "", {"adapters": adapters}, None, 1, 1)
+    assert chat_payload(chat, [record("1", "user", "Hello")]) == {
+        "messages": [{"role": "user", "content": "Hello"}],
+        "lora": adapters,
+    }
+    assert SamplingParameters.model_validate({"adapters": adapters}).model_dump(exclude_none=True) == {
+        "adapters": adapters
+    }
+
+
 def test_what_is_sent_is_the_branch_without_reasoning_and_empty_answers() -> None:
     chat = ChatRecord("c", "", False, "m", "Be brief.", {"temperature": 0.5, "top_k": None}, None, 1, 1)
     history = [

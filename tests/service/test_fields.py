@@ -308,6 +308,20 @@ def test_two_thousand_strange_bodies_do_no_harm(
     run(work())
 
 
+def test_an_adapter_that_is_not_attached_is_refused_by_name(
+    home: Paths, engine_bin: Path, tiny_chat_gguf: Path
+) -> None:
+    async def work() -> None:
+        async with open_port(home, engine_bin, tiny_chat_gguf) as port:
+            answer = await port.chat("hi", max_tokens=1, lora=[{"id": "poems"}])
+            error = json.loads(answer.body)["error"]
+            assert (answer.status, error["code"], error["param"]) == (400, "bad_option", "lora")
+            assert "'poems'" in error["message"]
+            assert (await port.chat("hi", max_tokens=1, lora=[])).status == 200
+
+    run(work())
+
+
 @pytest.mark.accept(8)
 def test_strange_bodies_do_no_harm_to_the_real_engine(home: Paths, engine_bin: Path, tiny_chat_gguf: Path) -> None:
     """What passed the checks is still strange; llama-server's own refusals are the request's fault, never a 5xx."""
