@@ -84,8 +84,12 @@ class ModelsClient(Connection):
         sort: str = "",
         limit: int | None = None,
         next: str = "",
+        format: str = "",
     ) -> wire_models.HubSearch:
-        """One page of results; `next` is the cursor of the page before. `sort`: downloads, likes, updated or trending."""
+        """One page of results; `next` is the cursor of the page before. `sort`: downloads, likes, updated or trending.
+
+        `format`: gguf (what runs as it is; the default), safetensors (what may be converted) or any.
+        """
         query = {
             "q": q,
             "author": author,
@@ -95,6 +99,7 @@ class ModelsClient(Connection):
             "sort": sort,
             "limit": limit,
             "next": next,
+            "format": format,
         }
         target = with_query(f"{ROOT}/hub/search", query)
         return await self._call("GET", target, answer=wire_models.HubSearch, timeout_s=HUB_TIMEOUT_S)

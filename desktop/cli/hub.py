@@ -31,6 +31,7 @@ async def search(context: Context) -> int:
             sort=wanted.sort,
             limit=wanted.limit,
             next=wanted.next,
+            format=wanted.format,
         )
     header = ("REPOSITORY", "PARAMETERS", "ARCHITECTURE", "LICENCE", "DOWNLOADS", "LIKES", "UPDATED", "")
     text = context.console.table(header, [_row(model) for model in page.models])

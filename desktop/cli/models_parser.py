@@ -9,6 +9,7 @@ from typing import get_args
 from desktop.cli import fit, hub, jobs, making, models, stores
 from desktop.cli.context import Command
 from desktop.wire_models import Task
+from models.hub.types import Format
 
 Commands = argparse._SubParsersAction  # argparse gives its return type no public name
 Add = Callable[["Commands[argparse.ArgumentParser]", str, str, Command], argparse.ArgumentParser]
@@ -48,6 +49,7 @@ def _find(inside: Commands[argparse.ArgumentParser], add: Add) -> None:
     search.add_argument("--task", default="", metavar="TASK", help=f"{', '.join(get_args(Task))}, or the Hub's own")
     search.add_argument("--licence", "--license", default="", metavar="NAME", help="e.g. apache-2.0")
     search.add_argument("--arch", default="", metavar="NAME", help="llama.cpp's name of the architecture, e.g. qwen3")
+    search.add_argument("--format", default="gguf", choices=get_args(Format), help="safetensors: what may be converted")
     search.add_argument("--sort", default="downloads", choices=SORTS)
     search.add_argument("--limit", type=limit, default=20, metavar="N", help="results on a page, at most 100")
     search.add_argument("--next", default="", metavar="CURSOR", help="the next page of the search before")

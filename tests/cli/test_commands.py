@@ -51,7 +51,7 @@ def test_import_show_list_and_remove_a_model(cli: CommandLine, tiny_chat_gguf: P
     assert "F16" in shown
     assert str(tiny_chat_gguf) in shown
     removed = cli.json("models", "rm", model["id"])
-    assert removed == {"id": model["id"], "path": str(tiny_chat_gguf), "file_deleted": False}
+    assert (removed["id"], removed["path"], removed["file_deleted"]) == (model["id"], str(tiny_chat_gguf), False)
     assert tiny_chat_gguf.exists()
     assert cli.json("models", "list") == []
 

@@ -41,6 +41,9 @@ def test_from_a_search_to_a_chat(line: CommandLine, fake: FakeHub, tiny_chat_ggu
     fake.add_repo("acme/other", files, licence="mit")
 
     assert REPO in line.ok("models", "search", "tiny", "--task", "chat", "--licence", "mit", "--sort", "likes")
+    fake.add_repo("acme/tiny", {"model.safetensors": b"x"}, tags=("safetensors",))
+    found = line.inside("models", "search", "tiny", "--format", "safetensors")
+    assert [model["repo"] for model in found["models"]] == ["acme/tiny"]
     shown = line.ok("models", "show", REPO)
     assert "recommended" in shown and f"jackdaw models pull {REPO}:QUANT" in shown
     assert "tokens of context" in line.ok("models", "fit", f"{REPO}:Q8_0", "--context", "512")

@@ -10,17 +10,20 @@ from desktop.service.core import Core
 from desktop.service.errors import BadRequest
 from desktop.service.hub_rows import repo_row, search_page
 from desktop.service.option_rows import options_of_query
-from models.hub.types import MAX_LIMIT, HubQuery, Sort
+from models.hub.types import MAX_LIMIT, Format, HubQuery, Sort
 from models.hub.variants import recommend
 
 HUB = "/jackdaw/v1/hub"
-SEARCHED_BY = ("q", "author", "task", "licence", "architecture", "sort", "limit", "next")
+SEARCHED_BY = ("q", "author", "task", "licence", "architecture", "sort", "limit", "next", "format")
 WISHES = ("context", "slots", "cache_type_k", "cache_type_v", "gpu_layers", "cpu_expert_layers")
 
 
 async def search(core: Core, call: Call) -> wire.HubSearch:
     query = call.query
     sort, limit = query.get("sort", "downloads"), query.get("limit", "20")
+    form = query.get("format", "gguf")
+    if form not in get_args(Format):
+        raise BadRequest("bad_request", f"format must be one of {', '.join(get_args(Format))}.")
     if sort not in get_args(Sort):
         raise BadRequest("bad_request", f"sort must be one of {', '.join(get_args(Sort))}.")
     if not (limit.isascii() and limit.isdigit() and 1 <= int(limit[:9]) <= MAX_LIMIT):
@@ -35,6 +38,7 @@ async def search(core: Core, call: Call) -> wire.HubSearch:
             sort=cast("Sort", sort),
             limit=int(limit),
             next=query.get("next", ""),
+            format=cast("Format", form),
         )
     )
     return search_page(page, await core.tools.here())
