@@ -9,6 +9,7 @@ from models.errors import DiskFull
 
 FLOOR_BYTES = 1 << 30
 FLOOR_SHARE = 0.01
+NEARLY_FULL_BYTES = 1 << 16
 
 
 def disk_floor(folder: Path) -> int:
@@ -22,6 +23,16 @@ def require_room(folder: Path, needed_bytes: int, what: str, floor_bytes: int | 
     free = shutil.disk_usage(folder).free
     if free < needed_bytes + floor:
         raise disk_full(folder, needed_bytes, free, what, floor)
+
+
+def raise_if_filled(folder: Path, rest_bytes: int, what: str) -> None:
+    """Raise DiskFull when a tool failed where there is no room for the rest of its work: tools seldom say why.
+
+    To be asked before the half made file is removed.
+    """
+    free = shutil.disk_usage(folder).free
+    if free < max(rest_bytes, NEARLY_FULL_BYTES):
+        raise disk_full(folder, max(rest_bytes, NEARLY_FULL_BYTES), free, what)
 
 
 def disk_full(folder: Path, needed_bytes: int, free_bytes: int, what: str, floor_bytes: int = 0) -> DiskFull:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.disk_room import disk_floor, disk_full, require_room
+from models.disk_room import disk_floor, raise_if_filled, require_room
 from models.errors import MeasureFailed
 from models.gguf import GgufHeader
 from models.llama_tool import ToolJob, run_tool
@@ -73,8 +73,8 @@ def bounded_chunks(folder: Path, header: GgufHeader, wanted: int, context: int, 
     one = logits_bytes(header.vocab_size, context, 1)
     floor = disk_floor(folder) if floor_bytes is None else floor_bytes
     require_room(folder, MIN_CHUNKS * one, "Comparing with the source", floor)
-    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize if hasattr(os, "statvfs") else MAX_LOGITS_BYTES
-    return max(MIN_CHUNKS, min(wanted, (free - floor) // one, MAX_LOGITS_BYTES // one))
+    room = shutil.disk_usage(folder).free - floor
+    return max(MIN_CHUNKS, min(wanted, room // one, MAX_LOGITS_BYTES // one))
 
 
 def existing_logits(path: Path, context: int) -> Logits | None:
@@ -82,7 +82,7 @@ def existing_logits(path: Path, context: int) -> Logits | None:
     if not path.is_file():
         return None
     vocabulary, chunks, is_one = _head(path)
-    whole = is_one and logits_bytes(vocabulary, context, chunks) == path.stat().st_size
+    whole = is_one and chunks > 0 and logits_bytes(vocabulary, context, chunks) == path.stat().st_size
     return Logits(path, chunks, context) if whole else None
 
 
@@ -106,8 +106,12 @@ async def source_logits(
             on_line=counter.line,
             line_ends=b"\n,",
         )
+        made = existing_logits(part, context)
+        if made is None or not run.succeeded:  # a full disk leaves a short file, and no word of it
+            raise_if_filled(out.parent, 0, "The rest of the source's logits")
         run.check(MeasureFailed, f"{source.name} could not be run over the text", _too_short(context))
-        made = _checked(part, context, run.log_tail)
+        if made is None:
+            raise MeasureFailed("llama-perplexity wrote no logits.", log_tail=run.log_tail, hint=_REPORT)
         perplexity, error = await asyncio.to_thread(source_perplexity, made)
         part.rename(out)
     finally:
@@ -228,15 +232,3 @@ def _head(path: Path) -> tuple[int, int, bool]:
         start = file.read(20)
     magic = len(start) == 20 and start.startswith(b"_logits_")
     return int.from_bytes(start[12:16], "little"), int.from_bytes(start[16:20], "little"), magic
-
-
-def _checked(part: Path, context: int, log: str) -> Logits:
-    """What the tool has written. A disk that filled up leaves a short file and no word of it."""
-    vocabulary, chunks, is_one = _head(part)
-    if not is_one or chunks < 1:
-        raise MeasureFailed("llama-perplexity wrote no logits.", log_tail=log, hint=_REPORT)
-    missing = logits_bytes(vocabulary, context, chunks) - part.stat().st_size
-    if missing > 0:
-        free = os.statvfs(part.parent).f_bavail * os.statvfs(part.parent).f_frsize
-        raise disk_full(part.parent, missing, free, "The rest of the source's logits")
-    return Logits(part, chunks, context)

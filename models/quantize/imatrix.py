@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from models.disk_room import human, require_room
+from models.disk_room import human, raise_if_filled, require_room
 from models.errors import QuantizeFailed
 from models.gguf import GgufHeader
 from models.llama_tool import ToolJob, run_tool
@@ -81,6 +81,8 @@ async def imatrix(
             on_line=counter.line,
             line_ends=b"\n,",
         )
+        if not run.succeeded or temporary.stat().st_size == 0:
+            raise_if_filled(work.out.parent, work.bytes, "The importance matrix")
         run.check(QuantizeFailed, f"No importance matrix of {source.name} could be computed")
         if temporary.stat().st_size == 0:
             raise QuantizeFailed(f"{work.text.name} is too short for {source.name}.", hint=_LONGER)

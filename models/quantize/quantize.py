@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-import shutil
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.disk_room import disk_full, human, require_room
+from models.disk_room import human, raise_if_filled, require_room
 from models.errors import BadGguf, QuantizeFailed
 from models.gguf import GgufHeader, read_header
-from models.llama_tool import ToolJob, ToolRun, run_tool
+from models.llama_tool import ToolJob, run_tool
 from models.llamacpp import EngineBuild
 from models.progress import Cancel, Progress, Report
 from models.quantize import names
@@ -28,7 +27,6 @@ from models.quantize.types import Quant, find_kept_type, find_quant
 from models.split_gguf import model_stem, part_paths, read_model
 
 BUFFER_MIB = 512  # rows held at a time: bounds the memory beside the source's own pages
-NEARLY_FULL_BYTES = 1 << 20
 _TENSOR_LINE = re.compile(r"\[\s*(\d+)/\s*(\d+)\]\s+(\S+)")
 
 
@@ -169,7 +167,9 @@ async def _make(work: _Work, target: Quant, job: ToolJob, counter: _Counter) -> 
             on_line=counter.line,
         )
         if not run.succeeded:
-            raise await asyncio.to_thread(_failure, work, target, temporary, run)
+            rest = work.estimates[target.name] - temporary.stat().st_size
+            raise_if_filled(work.folder, rest, f"The rest of {path.name}")
+            run.check(QuantizeFailed, f"{work.source.name} could not be quantized to {target.name}")
         await asyncio.to_thread(keep, temporary, path)
     counter.end()
     return Quantized(target.name, path, path.stat().st_size, run.seconds, run.peak_bytes)
@@ -191,17 +191,6 @@ def _arguments(work: _Work, target: Quant, temporary: Path) -> list[str]:
     if (name := names.renamed(work.header.name)) is not None:
         arguments += ["--override-kv", f"general.name=str:{name}"]
     return [*arguments, str(work.source), str(temporary), target.name]
-
-
-def _failure(work: _Work, target: Quant, temporary: Path, run: ToolRun) -> Exception:
-    """Why the tool failed: a full disk says nothing in its log but leaves no room."""
-    free = shutil.disk_usage(work.folder).free
-    rest = work.estimates[target.name] - temporary.stat().st_size
-    if free < max(rest, NEARLY_FULL_BYTES):
-        return disk_full(work.folder, max(rest, 1), free, f"The rest of {work.path_of(target).name}")
-    what = f"{work.source.name} could not be quantized to {target.name}"
-    hint = "The end of its log says more; `jackdaw doctor` checks the engine."
-    return QuantizeFailed(f"{what}: {run.ending.sentence}", log_tail=run.log_tail, hint=hint)
 
 
 def _discard(paths: Sequence[Path]) -> None:

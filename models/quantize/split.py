@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.disk_room import human, require_room
+from models.disk_room import human, raise_if_filled, require_room
 from models.errors import QuantizeFailed
-from models.llama_tool import ToolJob, run_tool
+from models.llama_tool import ToolJob, ToolRun, run_tool
 from models.llamacpp import EngineBuild
 from models.progress import Cancel, Progress, Report
 from models.quantize.temporaries import keep, temporary_folder
@@ -60,7 +60,7 @@ async def split(
                 read=[work.parts[0].resolve()],
                 write=[temporary],
             )
-        run.check(QuantizeFailed, f"{source.name} could not be split")
+        _check(run, work, temporary, f"{source.name} could not be split")
         parts = await asyncio.to_thread(_keep_all, sorted(temporary.glob("*.gguf")), work.folder)
     report(Progress(work.bytes, work.bytes, "bytes", f"Split into {len(parts)} parts"))
     return parts
@@ -93,10 +93,16 @@ async def merge(
                 read=[part.resolve() for part in work.parts],
                 write=[temporary],
             )
-        run.check(QuantizeFailed, f"{target.name} could not be merged")
+        _check(run, work, temporary, f"{target.name} could not be merged")
         (kept,) = await asyncio.to_thread(_keep_all, [temporary / target.name], work.folder)
     report(Progress(work.bytes, work.bytes, "bytes", f"Merged as {kept.name}"))
     return kept
+
+
+def _check(run: ToolRun, work: _Work, temporary: Path, what: str) -> None:
+    if not run.succeeded:
+        raise_if_filled(work.folder, work.bytes - _written(temporary), f"The rest of {work.stem}")
+    run.check(QuantizeFailed, what)
 
 
 def _prepare_split(source: Path, folder: Path, max_bytes: int) -> _Work:
