@@ -85,6 +85,15 @@ async def test_lines_come_clean_and_bounded(tmp_path: Path) -> None:
     assert max(len(line) for line in lines) == 4096
 
 
+async def test_a_line_may_end_with_another_byte(tmp_path: Path) -> None:
+    lines: list[str] = []
+    code = "import sys; sys.stdout.write('[1]2.5,[2]3.5,'); sys.stdout.flush(); print('end')"
+
+    await (await spawn(script(code, tmp_path, on_line=lines.append, line_ends=b"\n,"))).wait()
+
+    assert lines == ["[1]2.5", "[2]3.5", "end"]
+
+
 async def test_exit_code_and_signal_are_told_apart(tmp_path: Path) -> None:
     failed = await (await spawn(script("raise SystemExit(7)", tmp_path))).wait()
     killed = await (await spawn(script("import os; os.kill(os.getpid(), 11)", tmp_path))).wait()

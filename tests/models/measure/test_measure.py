@@ -7,6 +7,7 @@ import dataclasses
 import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from models.progress import Cancel, Progress
 from models.quantize.imatrix import neutral_text
 
 pytestmark = pytest.mark.anyio
+
+CHECKOUT = Path(__file__).resolve().parents[3]
 
 
 def plan_of(subjects: list[Subject], folder: Path, **fields: object) -> MeasurePlan:
@@ -129,6 +132,28 @@ async def test_a_cancelled_measurement_goes_on_after_its_last_step(
     assert tools.steps == ["Q8_0: speed", "Q8_0: memory"]
     assert [row.state for row in rows] == ["done", "done"]
     assert rows[0].divergence == stopped.divergence
+
+
+async def test_a_killed_measurement_goes_on_after_its_last_step(
+    subjects: list[Subject], measurements: Measurements, database: Database, build: EngineBuild, tmp_path: Path
+) -> None:
+    """The source's logits are a step as well: they lie in the folder and are used."""
+    argv = [sys.executable, "-m", "tests.models.measure.measuring", str(database.path), str(tmp_path / "work")]
+    with subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("Q8_0: speed"):
+                process.kill()
+                break
+    assert [path.suffix for path in (tmp_path / "work").iterdir()] == [".logits"]
+    await measurements.interrupted()  # as the service says when it starts
+    tools = Tools()
+
+    rows = await measure(plan_of(subjects, tmp_path / "work"), measurements, build=build, report=tools, cancel=Cancel())
+
+    assert tools.steps[:3] == ["Q8_0: speed", "Q8_0: memory", "Q4_K_M: loss"]
+    assert [row.state for row in rows] == ["done"] * len(subjects)
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 async def test_one_model_that_cannot_run_does_not_stop_the_others(
