@@ -71,7 +71,9 @@ def fit_tag(verdict: Verdict | None, needed_bytes: int, memory_bytes: int, *, ab
     if verdict is None or not needed_bytes or not memory_bytes:
         return None
     word, tone, icon = VERDICTS[verdict]
-    return Tag(f"{word}: {'about ' if about else ''}{of_bytes(needed_bytes, memory_bytes)}", tone, icon)
+    small = needed_bytes < memory_bytes / 200  # it would read "0 of 16 GB"
+    numbers = in_bytes(needed_bytes) if small else of_bytes(needed_bytes, memory_bytes)
+    return Tag(f"{word}: {'about ' if about else ''}{numbers}", tone, icon)
 
 
 def is_reasoning(model: CatalogueModel) -> bool:

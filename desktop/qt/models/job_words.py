@@ -52,7 +52,7 @@ def far_words(job: Job) -> str:
     """ "4.41 of 8.99 GB · 38 MB/s · 2 min left", "Layer 18 of 28 · 1 min left"."""
     parts = [_amount(job)]
     if job.rate and job.state == "running":
-        parts.append(f"{job.rate / 1e6:.3g} MB/s" if job.unit == "bytes" else "")
+        parts.append(f"{in_bytes(round(job.rate)).replace('.0 ', ' ')}/s" if job.unit == "bytes" else "")
     if job.state == "running":
         parts.append(time_left(job.seconds_left))
     return "  ·  ".join(part for part in parts if part)

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from desktop.qt.figures import in_bytes, in_parameters, in_tokens, of_bytes, per_second
+from desktop.qt.figures import in_bytes, in_parameters, in_tokens, per_second
 from desktop.qt.matching import match_score
 from desktop.qt.model_words import BUSY, memory_words, state_of, title_of
 from desktop.qt.models.cards import Act, Card, Progress, Tag
-from desktop.qt.models.hub_words import TASKS
+from desktop.qt.models.hub_words import TASKS, fit_tag
 
 if TYPE_CHECKING:
     from desktop.wire import Memory, Model
@@ -112,7 +112,7 @@ def _context(model: Model) -> str:
 
 def _fit(model: Model, memory: Memory | None, others: Iterable[Model]) -> Tag | None:
     if model.fits and model.needed_bytes and memory is not None and not model.loaded and model.state not in BUSY:
-        return Tag(f"Fits: {of_bytes(model.needed_bytes, memory.total_bytes)}", "success", "check")
+        return fit_tag("fits", model.needed_bytes, memory.total_bytes)
     words, token = memory_words(model, memory, others)
     return Tag(words, TONES[token], ICONS[token]) if words else None
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
-from desktop.qt.bridge import Bridge, Failure
-from desktop.qt.components.notice import Notice
+from desktop.qt.bridge import Bridge
 from desktop.qt.imports import Imports
 from desktop.qt.links import ask_to_open
 from desktop.qt.model_actions import ModelActions
-from desktop.qt.model_words import not_added
 from desktop.qt.models.card_acts import CardActs
 from desktop.qt.models.card_reader import CardReader
 from desktop.qt.models.discover_view import DiscoverView
@@ -24,7 +21,8 @@ from desktop.qt.models.installed_view import InstalledView
 from desktop.qt.models.job_actions import JobActions
 from desktop.qt.models.known import Known
 from desktop.qt.models.nav import ModelsNav
-from desktop.qt.models.page_view import EDGE, PageView
+from desktop.qt.models.page_notices import PageNotices
+from desktop.qt.models.page_view import PageView
 from desktop.qt.models.stores_view import StoresView
 from desktop.qt.models.token_dialog import TokenDialog
 from desktop.qt.models.transfers_view import TransfersView
@@ -33,7 +31,7 @@ from desktop.qt.surface import column, row
 from desktop.qt.theme import Theme
 
 if TYPE_CHECKING:
-    from desktop.wire import Job
+    pass
 
 LIST_FROM = 1100  # widths of the window from which on list and inspector are open by themselves, as on the chat page
 INSPECTOR_FROM = 1280
@@ -57,7 +55,6 @@ class ModelsPage(QWidget):
         self.theme = theme
         self._bridge = bridge
         self._store = store
-        self._imports = imports
         self.jobs = jobs
         self.list_wanted = True
         self.inspector_wanted = True
@@ -71,7 +68,7 @@ class ModelsPage(QWidget):
         self.inspector = ModelInspector(theme, bridge, store, actions, jobs)
         self.acts = CardActs(store, self.known, actions, jobs, self.inspector)
         self.views = QStackedWidget()
-        self.notices = column(margins=(EDGE, 0, EDGE, 0), gap=8)
+        self.notices = PageNotices(theme, imports, jobs)
         self.reader: CardReader | None = None
         self._lay_out()
         self._connect()
@@ -169,22 +166,6 @@ class ModelsPage(QWidget):
         dialog.open()
         return dialog
 
-    def tell(self, message: str, hint: str = "") -> None:
-        """Say above the view that something was refused; stays until it is closed."""
-        notice = Notice(self.theme, "error", message, hint=hint, closable=True)
-        notice.closed.connect(notice.deleteLater)
-        self.notices.addWidget(notice)
-
-    def _import_ended(self, job: Job) -> None:
-        if job.state == "failed":
-            self.tell(not_added(Path(self._imports.file_of(job.id)).name, job.error), job.hint)
-
-    def _import_refused(self, path: str, failure: Failure) -> None:
-        self.tell(not_added(Path(path).name, failure.message), failure.hint)
-
-    def _job_refused(self, what: str, failure: Failure) -> None:
-        self.tell(f"{what}: {failure.message}", failure.hint)
-
     # -- counts ------------------------------------------------------------------------------------------------------
 
     def _models_changed(self) -> None:
@@ -232,7 +213,7 @@ class ModelsPage(QWidget):
         layout = row(self)
         layout.addWidget(self.nav)
         middle = column()
-        middle.addLayout(self.notices)
+        middle.addWidget(self.notices)
         middle.addWidget(self.views, 1)
         layout.addLayout(middle, 1)
         layout.addWidget(self.inspector)
@@ -254,15 +235,12 @@ class ModelsPage(QWidget):
         inspector = self.inspector
         inspector.use_asked.connect(self.chosen)
         inspector.remove_asked.connect(self.remove_asked)
-        inspector.import_asked.connect(self._imports.start)
+        inspector.import_asked.connect(self.dropped)
         inspector.repo_asked.connect(self.show_repo)
         inspector.card_asked.connect(self.read_card)
         inspector.log_in_asked.connect(self.log_in)
         inspector.link_asked.connect(lambda url: ask_to_open(self.theme, url, self))
         inspector.quantize_requested.connect(self.quantize_requested)
-        self.jobs.refused.connect(self._job_refused)
-        self._imports.finished.connect(self._import_ended)
-        self._imports.refused.connect(self._import_refused)
         self._store.models_changed.connect(self._models_changed)
         self._store.job_changed.connect(self._jobs_changed)
         self._store.jobs_changed.connect(self._jobs_changed)

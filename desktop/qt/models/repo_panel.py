@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QScrollArea, QWidget
 
-from desktop.qt.bridge import Bridge, Call, Failure
+from desktop.qt.bridge import Bridge, Failure
 from desktop.qt.components.button import Button
 from desktop.qt.components.label import ElidedLabel, Label
 from desktop.qt.components.notice import Notice
@@ -16,6 +16,7 @@ from desktop.qt.components.states import Skeleton
 from desktop.qt.figures import in_bytes
 from desktop.qt.models.facts import Facts
 from desktop.qt.models.job_actions import JobActions
+from desktop.qt.models.repo_asker import RepoAsker
 from desktop.qt.models.repo_words import action_of, repo_facts
 from desktop.qt.models.variant_list import VariantList
 from desktop.qt.store import Store
@@ -23,10 +24,9 @@ from desktop.qt.surface import Line, column, make_scroll, row
 from desktop.qt.theme import Theme
 
 if TYPE_CHECKING:
-    from desktop.wire_models import HubFit, HubRepo, HubVariant
+    from desktop.wire_models import HubFit, HubRepo
 
 LOCKED = ("log_in", "accept_licence")
-SETTLE_MS = 150  # with arrow keys nobody stays on each card: only where one stays is the Hub asked
 
 
 class RepoPanel(QWidget):
@@ -42,14 +42,13 @@ class RepoPanel(QWidget):
     def __init__(self, theme: Theme, bridge: Bridge, store: Store, jobs: JobActions) -> None:
         super().__init__()
         self._theme = theme
-        self._bridge = bridge
         self._store = store
         self._jobs = jobs
         self.repo_id = ""
         self.repo: HubRepo | None = None
         self._fits: dict[str, HubFit] = {}
-        self._calls: list[Call] = []
-        self._fit_call: Call | None = None
+        self._must_log_in = False
+        self.asker = RepoAsker(bridge)
         self.name = ElidedLabel(theme, "", "title")
         self.about = Label(theme, "", "small", "text2", wrap=True)
         self.notice = Notice(theme, "info", "")
@@ -60,28 +59,24 @@ class RepoPanel(QWidget):
         self.convert = Button(theme, "Convert to GGUF…", icon="shrink")
         self.read = Button(theme, "Read the model card", "ghost", icon="file-text", small=True)
         self.quantize = Button(theme, "Quantize and measure…", icon="shrink")
-        self._soon = QTimer(self, singleShot=True, interval=SETTLE_MS)
-        self._soon.timeout.connect(self._ask)
         self._lay_out()
         self._connect()
 
     def show_repo(self, repo_id: str, title: str = "") -> None:
         """Another repo; asks the Hub once it has been the one for a moment."""
-        if repo_id == self.repo_id and (self.repo is not None or self._soon.isActive()):
+        if repo_id == self.repo_id and (self.repo is not None or self.asker.waiting):
             return
-        self._drop_calls()
         self.repo_id, self.repo = repo_id, None
         self._fits = {}
         self.name.setText(title or repo_id.partition("/")[2])
         self.about.setText(repo_id)
         self._show_parts()
-        self._soon.start()
+        self.asker.ask(repo_id)
 
     def reload(self) -> None:
         """Ask again: a token came, or a download ended."""
         if self.repo_id:
-            self._drop_calls()
-            self._ask()
+            self.asker.ask_now()
 
     def take_repo(self, repo: HubRepo) -> None:
         """Show what the Hub said of a repo."""
@@ -98,45 +93,15 @@ class RepoPanel(QWidget):
         self._show_parts()
         self._variant_chosen()
 
-    # -- asking ------------------------------------------------------------------------------------------------------
-
-    def _drop_calls(self) -> None:
-        self._soon.stop()
-        for call in self._calls:
-            call.cancel()
-        if self._fit_call is not None:
-            self._fit_call.cancel()
-        self._calls, self._fit_call = [], None
-
-    def _ask(self) -> None:
-        repo_id = self.repo_id
-        call = self._bridge.call(lambda client: client.hub_repo(repo_id), self.take_repo, self._failed, owner=self)
-        self._calls = [call]
-
-    def _ask_fit(self, variant: HubVariant) -> None:
-        """Judge the chosen file by its own header; one question at a time, the newest."""
-        repo = self.repo
-        if repo is None or not variant.files or variant.name in self._fits or repo.access in LOCKED:
-            return
-        if self._fit_call is not None:
-            self._fit_call.cancel()
-
-        def came(found: HubFit) -> None:
-            self._fits[variant.name] = found
-            self.variants.variants.take_fit(variant.name, found.fit)
-            self._show_facts()
-
-        def failed(_failure: Failure) -> None:
-            self._fit_call = None  # the judgement by size stays
-
-        path = variant.files[0].path
-        self._fit_call = self._bridge.call(
-            lambda client: client.hub_fit(repo.repo, path, repo.commit), came, failed, owner=self
-        )
+    def _fit_came(self, name: str, found: HubFit) -> None:
+        self._fits[name] = found
+        self.variants.variants.take_fit(name, found.fit)
+        self._show_facts()
 
     def _failed(self, failure: Failure) -> None:
         self._skeleton.hide()
-        if failure.kind == "hub_login_needed":
+        self._must_log_in = failure.kind == "hub_login_needed"
+        if self._must_log_in:
             self.notice.show_message("warning", failure.message, hint=failure.hint, action="Log in…")
         else:
             self.notice.show_message("error", failure.message, hint=failure.hint, action="Try again")
@@ -195,8 +160,8 @@ class RepoPanel(QWidget):
         self.quantize.setEnabled(made)
         self.quantize.setToolTip("" if made else "Download a file of 16 or 32 bits first; it is made from that.")
         self._show_facts()
-        if variant is not None:
-            self._ask_fit(variant)
+        if variant is not None and variant.files and variant.name not in self._fits and not locked and self.repo:
+            self.asker.ask_fit(self.repo, variant.name, variant.files[0].path)
 
     def _show_facts(self) -> None:
         if self.repo is None:
@@ -227,12 +192,12 @@ class RepoPanel(QWidget):
     def _press_notice(self) -> None:
         repo = self.repo
         if repo is None:
-            if self.notice._action.text() == "Log in…":
+            if self._must_log_in:
                 self.log_in_asked.emit()
             else:
                 self.notice.hide()
                 self._skeleton.show()
-                self._ask()
+                self.asker.ask_now()
         elif repo.access == "log_in":
             self.log_in_asked.emit()
         elif repo.access == "accept_licence":
@@ -247,6 +212,9 @@ class RepoPanel(QWidget):
             self.quantize_requested.emit(self.variants.current.installed)
 
     def _connect(self) -> None:
+        self.asker.repo_came.connect(self.take_repo)
+        self.asker.failed.connect(self._failed)
+        self.asker.fit_came.connect(self._fit_came)
         self.variants.chosen.connect(lambda _name: self._variant_chosen())
         self.variants.taken.connect(lambda _name: self.press_main())
         self.main.clicked.connect(self.press_main)

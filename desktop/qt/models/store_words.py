@@ -19,10 +19,16 @@ STORES = {
     "llama.cpp": "llama.cpp cache",
     "folder": "Folder",
     "jackdaw": "Jackdaw",
+    "hub": "From the Hub",
+    "made": "Made here",
+    "import": "Your own folder",
 }
 METHODS = {
-    "reflink": "the files keep their own lives and share their blocks",
-    "hardlink": "one file with several names is left",
+    "reflink": "Each file keeps its own name, date and rights; only the room on the disk is shared.",
+    "hardlink": (
+        "The file that most people may read is kept; the others become further names of it, with its date and rights. "
+        "A program that writes into one of them later changes all of them."
+    ),
 }
 
 
@@ -31,6 +37,8 @@ def found_cards(report: StoreReport, words: str = "") -> list[Card]:
     wanted = words.lower().split()
     cards: list[Card] = []
     for seen in report.stores:
+        if seen.store == "jackdaw":
+            continue  # that is the library itself
         models = [model for model in report.models if model.store == seen.store and _holds(model, wanted)]
         if not models and not seen.problem:
             continue
@@ -88,15 +96,12 @@ def duplicate_card(duplicate: Duplicate) -> Card:
 
 def merge_words(duplicate: Duplicate) -> str:
     """What merging does, with every file it touches: shown before consent is asked for."""
-    first, *others = duplicate.paths
     lines = [
-        f"All {len(duplicate.paths)} files are read and compared byte for byte once more.",
-        f"Then {METHODS.get(duplicate.method, 'they share one copy')}; {in_bytes(duplicate.wasted_bytes)} become free.",
-        f"This one stays as it is:\n{first}",
-        "Replaced, each under its own name and with its own date and rights:\n" + "\n".join(others),
+        f"All {len(duplicate.paths)} files are read once more and compared. One that has changed is left alone.",
+        METHODS.get(duplicate.method, "They share one copy."),
+        f"{in_bytes(duplicate.wasted_bytes)} become free.",
+        "These files are touched, and no others:\n" + "\n".join(duplicate.paths),
     ]
-    if duplicate.method == "hardlink":
-        lines.append("A program that writes into one of them later changes all of them.")
     return "\n\n".join(lines)
 
 

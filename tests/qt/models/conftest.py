@@ -50,11 +50,8 @@ def hub(hub_port: int, tiny_chat_gguf: Path) -> Iterator[FakeHub]:
     Of each test its own: the service keeps connections open, and those end with the hub.
     """
     with FakeHub(port=hub_port) as started:
-        files: dict[str, Path | bytes] = {
-            "tiny-Q8_0.gguf": tiny_chat_gguf,
-            "tiny-Q4_K_M.gguf": tiny_chat_gguf,
-            "README.md": CARD,
-        }
+        files: dict[str, Path | bytes] = {"README.md": CARD}
+        files |= dict.fromkeys(("tiny-Q8_0.gguf", "tiny-Q4_K_M.gguf"), tiny_chat_gguf)
         started.add_repo(TINY, files, licence="mit", tags=["gguf"])
         started.add_repo(GATED, {"tiny-Q8_0.gguf": tiny_chat_gguf}, gated="manual", licence="llama3", tags=["gguf"])
         started.add_repo(WEIGHTS, {"model.bin": b"0" * 64, "config.json": b"{}"}, licence="mit")

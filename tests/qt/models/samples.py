@@ -104,7 +104,7 @@ def a_fit(
         size_bytes=16 * GB,
     )
     return Fit(
-        verdict=verdict,  # type: ignore[arg-type]
+        verdict=verdict,
         sentence="It needs so much.",
         needed_bytes=needed,
         free_bytes=9 * GB,

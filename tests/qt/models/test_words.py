@@ -212,7 +212,7 @@ def test_consent_to_merging_names_every_file_and_what_happens() -> None:
     words = merge_words(duplicate)
 
     assert all(path in words for path in paths)
-    assert "2.00 GB" in words and "changes all of them" in words
+    assert "2.00 GB become free" in words and "changes all of them" in words and "no others" in words
     assert duplicate_card(duplicate).title == "a.gguf"
     apart = duplicate.model_copy(update={"method": "", "problem": "They lie on different disks."})
     assert duplicate_card(apart).acts == () and "different disks" in duplicate_card(apart).problem

@@ -99,8 +99,8 @@ def test_a_file_that_is_no_model_is_refused_with_the_reason(
 
     until(qtbot, lambda: empty_window.toasts.toasts)
     assert empty_window.toasts.toasts[-1].accessibleName().count(name) == 1
-    notice = empty_window.models.notices.itemAt(0).widget()
-    assert notice is not None and notice.accessibleName().count(name) == 1
+    (notice,) = empty_window.models.notices.shown
+    assert notice.accessibleName().count(name) == 1
     assert empty_window.store.models == {}
 
 
@@ -113,7 +113,7 @@ def test_on_the_page_of_the_models_a_refusal_is_told_once(
 
     drop(empty_window, path)
 
-    until(qtbot, lambda: empty_window.models.notices.count())
+    until(qtbot, lambda: empty_window.models.notices.shown)
     assert empty_window.toasts.toasts == ()
 
 
