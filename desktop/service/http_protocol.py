@@ -116,7 +116,7 @@ class HardenedProtocol(HttpToolsProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
         self._head_bytes = 0
-        self._barren_bytes = 0  # since the last byte of a body
+        self._barren_bytes = 0  # since the head, or the last byte of its body
         self._ignored_bytes = 0
         self._in_head = False
         self._in_body = False
@@ -211,6 +211,7 @@ class HardenedProtocol(HttpToolsProtocol):
             self.send_400_response("The request target must begin with a slash.")
             return
         self._in_body = True
+        self._barren_bytes = 0  # what the requests before it had no body for is no waiting for this one
         self._arm(self._limits.body_timeout_s, 408, "The request's body did not come in time.")
         super().on_headers_complete()
 

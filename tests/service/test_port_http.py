@@ -180,6 +180,26 @@ def test_what_comes_with_a_body_and_is_none_has_an_end(with_port: Any, kind: str
     with_port(work)
 
 
+def test_a_body_after_many_requests_without_one_is_taken_though_its_head_came_alone(with_port: Any) -> None:
+    """As httpx sends it on a connection kept alive: what the requests before it weighed does not count for this one."""
+
+    async def work(port: Port) -> None:
+        async with asyncio.timeout(20):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port.number)
+            for _ in range(20):
+                writer.write(port.head("GET", "/v1/models", {"X-Filler": "x" * 1000}))
+                assert (await read_answer(reader)).status == 200
+            whole = request(port, HI)
+            head, _, body = whole.partition(b"\r\n\r\n")
+            writer.write(head + b"\r\n\r\n")
+            await asyncio.sleep(0.05)  # the head alone is read: nothing tells when
+            writer.write(body)
+            assert (await read_answer(reader)).status == 200
+            writer.close()
+
+    with_port(work)
+
+
 def test_a_client_that_sent_a_second_request_and_left_frees_its_slot(with_port: Any) -> None:
     """The second request must not stop us from reading: the end of a connection is seen by reading only."""
 
