@@ -12,7 +12,6 @@ import argparse
 import asyncio
 import json
 import os
-import random
 import shutil
 import statistics
 import subprocess
@@ -76,13 +75,12 @@ def served(folder: Path) -> Iterator[str]:
 
 
 def write_repo(folder: Path, files: int, size: int) -> None:
-    """Random bytes, which nothing on the way could pack; no two files alike, because `hf` fetches those once."""
+    """Random bytes, which nothing on the way could pack; no two files are alike: `hf` fetches those once."""
     folder.mkdir(parents=True)
     for number in range(files):
-        block = random.randbytes(min(size, 16 * MB))
         with (folder / f"part-{number:02}.gguf").open("wb") as file:
-            for at in range(0, size, len(block)):
-                file.write(block[: size - at])
+            for at in range(0, size, MB):  # in small pieces: a child's peak memory starts with that of its parent
+                file.write(os.urandom(min(MB, size - at)))
 
 
 async def compare(name: str, files: int, size: int, rounds: int) -> None:
