@@ -26,6 +26,7 @@ GPU_PROCESS_BYTES = 300 * MIB  # what a driver takes of a GPU for a process
 GPU_MARGIN_BYTES = 1024 * MIB  # llama-server leaves this free on a GPU when it chooses the layers (--fit-target)
 CHECKPOINT_BYTES = 256 * MIB
 MOST_CHECKPOINTS = 8
+CHECKPOINT_STEP = 8192  # tokens between them (--checkpoint-min-step), besides those at the last turns
 
 # Bytes per element of a KV cache type: block bytes / block elements (ggml/src/ggml-common.h).
 TYPE_BYTES = {
@@ -117,7 +118,7 @@ def gpu_compute_bytes(shape: Shape, context: int, slots: int, ubatch: int = UBAT
 
 
 def checkpoints(shape: Shape, context: int, slots: int) -> tuple[int | None, int]:
-    """How many context checkpoints a slot may keep, and their bytes in all.
+    """How many context checkpoints a slot may keep, and the bytes of as many as its context comes to, in all slots.
 
     llama-server keeps up to 32 copies per slot of what a sliding window or a recurrent state forgot; for a large model
     that is gigabytes.
@@ -128,7 +129,7 @@ def checkpoints(shape: Shape, context: int, slots: int) -> tuple[int | None, int
     windows = sum(heads for heads, inside in zip(shape.kv_heads, windowed_layers(shape), strict=True) if inside)
     one = 2 * windows * sum(lengths) * min(context, shape.window) + 4 * shape.state_values * sum(shape.recurrent)
     count = max(1, min(MOST_CHECKPOINTS, CHECKPOINT_BYTES // max(one * slots, 1)))
-    return count, one * slots * count
+    return count, one * slots * min(count, 2 + context // CHECKPOINT_STEP)
 
 
 def draft_bytes(draft: Shape, load: Load) -> int:

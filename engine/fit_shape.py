@@ -169,7 +169,12 @@ def _layers(header: GgufHeader) -> int:
 
 
 def _feed_forward(header: GgufHeader) -> int:
-    """Width of the feed-forward of a token: of a mixture that of the experts used, together."""
+    """Width of the feed-forward of a token: of a mixture that of the experts used, together.
+
+    A Mamba layer takes the place of both: what is alive in it at once is as much as three times twice its inner width.
+    """
+    if inner := _number(header, "ssm.inner_size"):
+        return max(header.feed_forward_length, 2 * inner)
     used, width = _number(header, "expert_used_count"), _number(header, "expert_feed_forward_length")
     if not header.expert_count or not used:
         return header.feed_forward_length
