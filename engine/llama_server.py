@@ -26,8 +26,9 @@ from engine.errors import EngineError, EngineStopped
 from engine.launch_args import launch_arguments
 from engine.types import Kind, LoadPlan, Tuning
 from engine.upstream import Upstream
-from models.child import Child, ChildSpec, Ending, clean_environment, spawn
+from models.child import Child, ChildSpec, Ending, Jail, clean_environment, spawn
 from models.errors import DiskFull, ModelsError
+from models.split_gguf import part_paths
 
 LOG_LINES = 200
 
@@ -56,7 +57,11 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
-    """What to start and where. `runtime_dir` is ours alone (0700) and short enough for a socket's name."""
+    """What to start and where. `runtime_dir` is ours alone (0700) and short enough for a socket's name.
+
+    `jailed` locks the child in with the files it was given; for builds made by us that compute on processors, because
+    the drivers of GPUs need more than a jail gives, and other builds may have libraries anywhere.
+    """
 
     model_id: str
     model_path: Path
@@ -68,6 +73,7 @@ class ServerSpec:
     tuning: Tuning = field(default_factory=Tuning)
     patience: Patience = field(default_factory=Patience)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    jailed: bool = False
 
 
 OnLoading = Callable[["LlamaServer"], None]
@@ -150,6 +156,7 @@ class LlamaServer:
                     leftovers=(socket_path, key_file),
                     hold_stdin=True,
                     farewell=_FAREWELL,
+                    jail=_jail(spec, work, key_file) if spec.jailed else None,
                 )
             )
         except BaseException as error:
@@ -307,6 +314,15 @@ class LlamaServer:
         self.upstream.close()
         if self._watchdog is not None:
             self._watchdog.cancel()
+
+
+def _jail(spec: ServerSpec, work: Path, key_file: Path) -> Jail:
+    """Its own program, the files of its model, its key; its folder is `work`, and its socket lies beside that."""
+    plan, engine = spec.plan, spec.program.parent
+    chosen = (plan.draft, plan.projector, *(adapter.path for adapter in plan.adapters))
+    files = [part for path in (spec.model_path, *chosen) if path is not None for part in part_paths(path)]
+    read = (engine, engine.parent / "lib", key_file, *files)
+    return Jail(read=read, write=(work,), listen=spec.runtime_dir)
 
 
 def _prepare_files(work: Path, key_file: Path, key: str) -> None:

@@ -170,6 +170,7 @@ class Loader:
             tuning=self._world.tuning(),
             patience=settings.patience,
             environ=self._world.environ,
+            jailed=self._world.build.backend == "CPU" and self._world.build.self_contained,
         )
 
     async def _admit(self, entry: Entry, settings: SchedulerSettings, wanted: Wanted) -> LoadPlan:

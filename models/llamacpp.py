@@ -63,6 +63,11 @@ class EngineBuild:
         return lib if lib.is_dir() else self.bin_dir
 
     @property
+    def self_contained(self) -> bool:
+        """Whether it was made by us: then all it needs besides the system's libraries is in `bin_dir` and `lib_dir`."""
+        return read_manifest(self.bin_dir.parent) is not None
+
+    @property
     def label(self) -> str:
         """One line for status texts: "llama.cpp 0.3.36 native", or "own: /path/to/bin"."""
         return f"own: {self.bin_dir}" if self.own else f"llama.cpp {RELEASE} {self.variant}"

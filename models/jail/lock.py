@@ -32,8 +32,8 @@ READ_RIGHTS = EXECUTE | READ_FILE | READ_DIR
 RIGHTS_BY_ABI = (0, (1 << 13) - 1, (1 << 14) - 1, (1 << 15) - 1, (1 << 15) - 1, (1 << 16) - 1)
 TCP_RIGHTS = 0b11
 SCOPES = 0b11
-# Sockets, FIFOs, symbolic links and devices: programs we start make none of these but the socket they listen on.
 MAKE_CHAR, MAKE_SOCK, MAKE_FIFO, MAKE_BLOCK = 1 << 6, 1 << 9, 1 << 10, 1 << 11
+NEVER_MADE = MAKE_CHAR | MAKE_SOCK | MAKE_FIFO | MAKE_BLOCK
 
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWNET = 0x08000000, 0x10000000, 0x40000000
 APPARMOR_SWITCH = "/proc/sys/kernel/apparmor_restrict_unprivileged_userns"
@@ -80,11 +80,10 @@ def lock_in(words: list[str]) -> list[str]:
 
     PR_SET_NO_NEW_PRIVS must be set. Raises OSError when a layer that the kernel offers cannot be put on.
     """
-    read = [word[1:] for word in words if word.startswith("r")]
-    write = [word[1:] for word in words if word.startswith("w")]
+    read, write, listen = ([word[1:] for word in words if word.startswith(kind)] for kind in "rwl")
     layers = ["network"] if leave_network() else []
-    layers += restrict_files(read, write, listen="listen" in words)
-    if filter_calls(listen="listen" in words):
+    layers += restrict_files(read, write, listen)
+    if filter_calls(listen=bool(listen)):
         layers.append("system calls")
     return layers
 
@@ -113,7 +112,7 @@ def landlock_abi() -> int:
     return max(0, int(ctypes.CDLL(None, use_errno=True).syscall(SYS_CREATE_RULESET, None, 0, CREATE_RULESET_VERSION)))
 
 
-def restrict_files(read: list[str], write: list[str], listen: bool) -> list[str]:
+def restrict_files(read: list[str], write: list[str], listen: list[str]) -> list[str]:
     """Close the file system but for these paths and the system's, and TCP, abstract sockets and signals where known."""
     abi = landlock_abi()
     if abi == 0:
@@ -123,11 +122,11 @@ def restrict_files(read: list[str], write: list[str], listen: bool) -> list[str]
     size = 24 if abi >= 6 else 16 if abi >= 4 else 8
     libc = ctypes.CDLL(None, use_errno=True)
     ruleset = _checked(libc.syscall(SYS_CREATE_RULESET, ctypes.byref(attributes), size, 0), "landlock_create_ruleset")
-    never = MAKE_CHAR | MAKE_FIFO | MAKE_BLOCK | (0 if listen else MAKE_SOCK)
     for paths, allowed in (
         ((*SYSTEM_READ, *read), READ_RIGHTS),
         (SYSTEM_WRITE, READ_FILE | WRITE_FILE | TRUNCATE),
-        (write, ~never),
+        (write, ~NEVER_MADE),
+        (listen, MAKE_SOCK),
     ):
         for path in paths:
             _allow(libc, ruleset, path, allowed & rights)

@@ -40,7 +40,12 @@ async def run(checkpoint: Path, target: Path, on_progress: Any) -> dict[str, Any
             floor_bytes=0,
         )
     except ModelsError as error:
-        return {"kind": error.kind, "message": error.message, "hint": error.hint, "log": getattr(error, "log_tail", ""), "left": os.listdir(target.parent)}
+        return {
+            "kind": error.kind,
+            "message": error.message,
+            "hint": error.hint,
+            "left": os.listdir(target.parent),
+        }
     return {"made": made.path.name, "left": os.listdir(target.parent)}
 
 

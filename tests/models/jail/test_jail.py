@@ -116,11 +116,16 @@ async def test_the_same_child_without_a_jail_does_all_of_it(tmp_path: Path, list
 async def test_a_child_that_listens_offers_a_socket_and_still_connects_nowhere(tmp_path: Path) -> None:
     await skip_without_sandbox()
     code = (
-        "import socket; s = socket.socket(socket.AF_UNIX); s.bind('up.sock'); s.listen(); print('up', flush=True);"
+        "import socket; s = socket.socket(socket.AF_UNIX); s.bind('../up.sock'); s.listen(); print('up', flush=True);"
         "s.accept()[0].sendall(b'hello')\n"
-        "try: socket.socket(socket.AF_UNIX).connect('up.sock')\n"
-        "except PermissionError: print('refused', flush=True)"
+        "for attempt in (lambda: socket.socket(socket.AF_UNIX).connect('../up.sock'), lambda: open('../key').read(),\n"
+        "                lambda: open('../new', 'w'), lambda: socket.socket(socket.AF_INET)):\n"
+        "    try: attempt()\n"
+        "    except PermissionError: print('refused', flush=True)"
     )
+    (tmp_path / "key").write_text("of somebody else")
+    work = tmp_path / "work"
+    work.mkdir()
     lines: list[str] = []
     up = threading.Event()
 
@@ -132,10 +137,10 @@ async def test_a_child_that_listens_offers_a_socket_and_still_connects_nowhere(t
         ChildSpec(
             argv=(sys.executable, "-I", "-c", code),
             name="child",
-            cwd=tmp_path,
-            environment=clean_environment(os.environ, home=tmp_path),
+            cwd=work,
+            environment=clean_environment(os.environ, home=work),
             on_line=on_line,
-            jail=Jail(write=(tmp_path,), python=True, listen=True),
+            jail=Jail(write=(work,), python=True, listen=tmp_path),
         )
     )
     async with asyncio.timeout(20):
@@ -147,7 +152,7 @@ async def test_a_child_that_listens_offers_a_socket_and_still_connects_nowhere(t
         await child.wait()
 
     assert heard == b"hello"
-    assert lines == ["up", "refused"]
+    assert lines == ["up"] + ["refused"] * 4
 
 
 async def test_read_only_inputs_are_read_and_not_changed(tmp_path: Path) -> None:
