@@ -163,7 +163,8 @@ async def import_adapter(context: Context) -> int:
         options["base"] = context.arguments.base
     async with context.client() as client:
         job = await see_through(context, client, await client.start_job("adapter", options))
-    name = (job.result or {}).get("adapter") or "the adapter"
+    made = (job.result or {}).get("adapter")
+    name = str(made["id"] if isinstance(made, dict) else made or "the adapter")
     context.console.result(job.result, f"Took in {name}. Attach it with: jackdaw models options ID adapters={name}")
     return DONE
 

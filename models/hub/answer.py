@@ -16,6 +16,7 @@ MAX_JSON_BYTES = 16 << 20  # a repository with 10,000 files has 4 MiB
 MAX_CARD_BYTES = 4 << 20
 DEADLINE_S = 60.0
 ACCEPT_PACKING = "gzip"
+_EITHER = 47  # zlib's code for gzip or deflate, whichever comes
 
 
 class Answer(NamedTuple):
@@ -84,13 +85,21 @@ class _Unpacking:
         packing = response.headers.get("content-encoding", "identity").strip().lower()
         if packing not in ("identity", "gzip", "deflate", ""):
             raise HubTrouble(f"{response.url.host} packed its answer in a way nobody asked for.", status=200)
-        self._zlib = zlib.decompressobj(wbits=47) if packing in ("gzip", "deflate") else None
+        self._packed = packing in ("gzip", "deflate")
+        self._zlib = zlib.decompressobj(_EITHER)
         self._host = response.url.host
 
     def step(self, chunk: bytes, most: int) -> bytes:
-        if self._zlib is None:
+        """What `chunk` unpacks to, `most` bytes of it; as `most` is one more than may come, the rest is of no use."""
+        if not self._packed:
             return chunk
+        unpacked = bytearray()
         try:
-            return self._zlib.decompress(chunk, max(most, 1))
+            while chunk and len(unpacked) < most:
+                if self._zlib.eof:  # a further member: left to the old object it would be kept, and copied each time
+                    self._zlib = zlib.decompressobj(_EITHER)
+                unpacked += self._zlib.decompress(chunk, most - len(unpacked))
+                chunk = self._zlib.unused_data
         except zlib.error as error:
             raise HubTrouble(f"{self._host} sent an answer that does not unpack.", status=200) from error
+        return bytes(unpacked)

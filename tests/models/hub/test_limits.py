@@ -44,14 +44,16 @@ def test_an_answer_without_end_stops_at_the_cap(kind: Fault, what: str, fake: Fa
 
 
 @pytest.mark.accept(13)
-def test_a_bomb_is_unpacked_no_further_than_asked(fake: FakeHub, side: Side) -> None:
+def test_a_bomb_of_many_small_members_costs_no_more_than_its_cap(fake: FakeHub, side: Side) -> None:
+    """What follows the first member was kept and copied with each chunk: the square of what came, for a minute."""
     fake.add_repo("acme/tiny", {"config.json": b"{}"}, card="# x")
     fake.fault("gzip_bomb", skip=1)
+    started = time.process_time()
 
     with side.network.client() as client, pytest.raises(TooLarge):
         fetch(client, "GET", f"{fake.endpoint}/acme/tiny/resolve/main/README.md", max_bytes=MAX_CARD_BYTES)
 
-    assert sum(seen.sent for seen in fake.requests) < 2 * MIB
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.accept(13)
