@@ -18,13 +18,15 @@ from engine.fit_shape import shape_of
 from engine.scheduler import Scheduler
 from models.errors import MeasureFailed, ModelsError
 from models.library import LibraryModel
+from models.measure.divergence import DEFAULT_CHUNKS
 from models.measure.job import MeasurePlan, measure
 from models.measure.store import Measurements
 from models.measure.types import Measurement, Subject
 from models.split_gguf import read_model
 
-MEASURE_OPTIONS = ("models", "source", "text", "prompts")
+MEASURE_OPTIONS = ("models", "source", "text", "prompts", "chunks")
 MOST_PROMPTS = 50
+MOST_CHUNKS = 2_000
 ANSWER_TOKENS = 256
 
 
@@ -43,7 +45,7 @@ class Measurer:
 
     async def about(self, options: Mapping[str, Any]) -> JobAbout:
         """Whether it can be: all models known, of one source."""
-        _text_of(options), _prompts_of(options)
+        _text_of(options), _prompts_of(options), _chunks_of(options)
         source, models = await self._subjects(options)
         return JobAbout(title=f"Measure {len(models)} of {source.name}", subject=source.id, key=source.id)
 
@@ -59,6 +61,7 @@ class Measurer:
                 folder=self.folder,
                 text=_text_of(options),
                 prompts=_prompts_of(options),
+                chunks=_chunks_of(options),
                 floor_bytes=self.maker.floor_bytes(),
             ),
             self.measurements,
@@ -118,6 +121,12 @@ def subject_of(model: LibraryModel) -> Subject:
 def _text_of(options: Mapping[str, Any]) -> Path | None:
     chosen = Options(options, *MEASURE_OPTIONS)
     return chosen.path("text") if chosen.text("text") else None
+
+
+def _chunks_of(options: Mapping[str, Any]) -> int:
+    """Chunks of 512 tokens to read: more take longer and say more."""
+    chosen = Options(options, *MEASURE_OPTIONS)
+    return chosen.whole("chunks", 1, MOST_CHUNKS) if "chunks" in options else DEFAULT_CHUNKS
 
 
 def _prompts_of(options: Mapping[str, Any]) -> tuple[str, ...]:
