@@ -69,7 +69,7 @@ def test_the_neutral_text_is_varied() -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"too short", "of 2 kB to 268 MB is needed"),
+        (b"too short", r"of 2\.0 kB to 268 MB is needed"),
         (b"\0binary" * 1000, "is no text"),
         (b"a" * 2048 + b"\n", None),
     ],

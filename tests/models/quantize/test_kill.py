@@ -24,7 +24,7 @@ CHECKOUT = Path(__file__).resolve().parents[3]
 
 @pytest.mark.accept(34)
 def test_twenty_kills_leave_no_half_model_no_orphan_and_no_stray(tmp_path: Path) -> None:
-    shape = TinyShape(layers=6, embedding=512, heads=8, kv_heads=2, feed_forward=768, context=512)
+    shape = TinyShape(layers=4, embedding=512, heads=8, kv_heads=2, feed_forward=768, context=512)
     source = write_tiny_model(tmp_path / "big-F32.gguf", shape=shape, dtype="F32")
     before = source.read_bytes()
     # One run to its end tells how long a run is, so that the kills fall all over it.
