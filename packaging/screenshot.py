@@ -109,6 +109,8 @@ class _Session:
         self._save(window, "chat-dark")
         theme.set_mode("light")
         window.show_page("models")
+        window.models.show_model(next(iter(store.models)))
+        _wait(lambda: window.models.inspector.local.fit.fit is not None)
         self._save(window, "models-light")
 
     def _save(self, window: MainWindow, name: str) -> None:

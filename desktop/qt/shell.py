@@ -223,10 +223,10 @@ class MainWindow(Pane):
 
     def toggle_list(self) -> None:
         """Fold or unfold the list beside the page in view."""
-        (self.chat if self.pages.currentWidget() is self.chat else self.models).toggle_list()
+        (self.chat if self.pages.currentWidget() is self.chat else self.models.folding).toggle_list()
 
     def toggle_inspector(self) -> None:
-        (self.chat if self.pages.currentWidget() is self.chat else self.models).toggle_inspector()
+        (self.chat if self.pages.currentWidget() is self.chat else self.models.folding).toggle_inspector()
 
     def show_fault(self, sentence: str, trace: str) -> None:
         """A bug of ours: said once, with the traceback to copy."""

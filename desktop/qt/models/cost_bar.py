@@ -22,7 +22,7 @@ LINE = 18
 PARTS = (
     ("weights_bytes", "Weights", "accent"),
     ("kv_bytes", "Cache", "link"),
-    ("compute_bytes", "Working space", "code_keyword"),
+    ("compute_bytes", "Buffers", "code_keyword"),
     ("projector_bytes", "Picture part", "code_number"),
     ("draft_bytes", "Draft model", "warning"),
     ("other_bytes", "Other", "text3"),

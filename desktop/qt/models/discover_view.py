@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QWidget
 
 from desktop.qt.bridge import Failure
@@ -25,7 +25,7 @@ from desktop.qt.models.discover_words import (
     suggested_cards,
 )
 from desktop.qt.models.finder import Finder, parse_query
-from desktop.qt.models.hub_words import TASKS, Place
+from desktop.qt.models.hub_words import TASKS, Place, catalogue_card
 from desktop.qt.models.job_words import QUIET_KINDS, is_at_work, running_card
 from desktop.qt.models.known import Known
 from desktop.qt.models.local_words import local_card, shown_models
@@ -36,6 +36,7 @@ from desktop.qt.theme import Theme
 if TYPE_CHECKING:
     from desktop.wire import Job
 
+SHOW_MS = 50  # several jobs report ten times a second each: they are shown together
 SCOPES = ("All", "Fits this computer", "Downloaded")
 
 
@@ -48,6 +49,9 @@ class DiscoverView(PageView):
         self._known = known
         self._actions = actions
         self.finder = finder
+        self._cards: list[Card] = []
+        self._memory_known = False
+        self._soon = QTimer(self, singleShot=True, interval=SHOW_MS)
         self.task = ""
         self.scope = Segmented(theme, "Which models", SCOPES, 1)
         self.search = SearchField(theme, "Search models", "Search models by name, author or task", keys="Ctrl F")
@@ -102,15 +106,18 @@ class DiscoverView(PageView):
 
     def refresh(self) -> None:
         """Show what is known now."""
+        self._cards = self._found()
+        self._compose()
+
+    def _compose(self) -> None:
+        """Running work above the results; a job that moves ten times a second builds no other card anew."""
         failure = self._failure()
         self._show_problem(failure)
-        found = self._found()
         jobs = self._at_work()
-        running = self._running(jobs, found)
         subjects = {job.subject for job in jobs}
-        found = [card for card in found if card.kind != "repo" or card.subject not in subjects]
-        if running or found:
-            self.show_cards([*running, *found])
+        found = [card for card in self._cards if card.kind != "repo" or card.subject not in subjects]
+        if jobs or found:
+            self.show_cards([*self._running(jobs), *found])
         elif self._waiting():
             self.show_loading()
         else:
@@ -145,12 +152,18 @@ class DiscoverView(PageView):
         jobs = [job for job in self._store.jobs.values() if is_at_work(job) and job.kind not in QUIET_KINDS]
         return sorted(jobs, key=lambda job: job.created_at)
 
-    def _running(self, jobs: list[Job], found: list[Card]) -> list[Card]:
+    def _running(self, jobs: list[Job]) -> list[Card]:
         if not jobs:
             return []
-        every = [*found, *catalogue_cards(self._known.catalogue, Wishes(), self._place())]
-        known = {card.subject: card for card in reversed(every) if not card.heading}
-        return [heading(f"{len(jobs)} running"), *(running_card(job, known.get(job.subject)) for job in jobs)]
+        return [heading(f"{len(jobs)} running"), *(running_card(job, self._card_of(job.subject)) for job in jobs)]
+
+    def _card_of(self, repo: str) -> Card | None:
+        """The card of a repo in the results, else in the catalogue."""
+        shown = next((card for card in self._cards if card.key == f"repo:{repo}"), None)
+        if shown is not None:
+            return shown
+        model = next((model for model in self._known.catalogue if model.repo == repo), None)
+        return catalogue_card(model, self._place()) if model is not None else None
 
     def _failure(self) -> Failure | None:
         return self.finder.failure if self._searching else self._known.failure
@@ -196,7 +209,13 @@ class DiscoverView(PageView):
             self.scope.set_index(0)
 
     def _job_changed(self, job: Job) -> None:
-        if self.isVisible() and job.kind not in QUIET_KINDS:
+        if self.isVisible() and job.kind not in QUIET_KINDS and not self._soon.isActive():
+            self._soon.start()
+
+    def _status_changed(self) -> None:
+        """Only what is free changes, which only cards of the library tell; and how much there is, once."""
+        if not self._memory_known or (self.isVisible() and self.scope.index == 2):
+            self._memory_known = True
             self.refresh()
 
     def _connect(self) -> None:
@@ -212,9 +231,10 @@ class DiscoverView(PageView):
         self._known.catalogue_changed.connect(self.refresh)
         self._store.models_changed.connect(self.refresh)
         self._store.model_changed.connect(lambda _id: self.refresh() if self.isVisible() else None)
-        self._store.status_changed.connect(lambda: self.refresh() if self.isVisible() else None)
+        self._store.status_changed.connect(self._status_changed)
         self._store.job_changed.connect(self._job_changed)
-        self._store.jobs_changed.connect(self.refresh)
+        self._store.jobs_changed.connect(self._compose)
+        self._soon.timeout.connect(self._compose)
 
     def enter_list(self) -> None:
         """From the field to the first result."""

@@ -38,6 +38,7 @@ class Known(QObject):
         self.disk: DiskUse | None = None
         self.token: HubToken | None = None
         self._wanted = False
+        self._ids: frozenset[str] = frozenset()
         self._soon = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._soon.timeout.connect(self.ask_all)
         bridge.link_changed.connect(self._link_changed)
@@ -106,8 +107,10 @@ class Known(QObject):
             self._soon.start()
 
     def _changed(self) -> None:
-        if self._wanted:
+        ids = frozenset(self._store.models)
+        if self._wanted and ids != self._ids:  # what is loaded or busy changes none of this
             self._soon.start()
+        self._ids = ids
 
     def _job_changed(self, job: Job) -> None:
         if self._wanted and job.kind in CHANGING and job.state in ("done", "failed", "cancelled", "paused"):

@@ -28,7 +28,9 @@ class MergeDialog(Dialog):
         super().__init__(theme, title, "Files of other programs are changed only now, and only as said here.", parent)
         self.setFixedWidth(theme.px(WIDTH))
         inside = QWidget()
-        words = Label(theme, merge_words(duplicate), "ui", wrap=True)
+        # A path may be longer than the dialog is wide: it may break anywhere.
+        shown = merge_words(duplicate).replace("/", "/\u200b").replace("-", "-\u200b")
+        words = Label(theme, shown, "ui", wrap=True)
         words.setAccessibleName(merge_words(duplicate))
         layout = column(inside)
         layout.addWidget(words)

@@ -16,6 +16,7 @@ from desktop.qt.models.card_acts import CardActs
 from desktop.qt.models.card_reader import CardReader
 from desktop.qt.models.discover_view import DiscoverView
 from desktop.qt.models.finder import Finder
+from desktop.qt.models.folding import Folding
 from desktop.qt.models.inspector import ModelInspector
 from desktop.qt.models.installed_view import InstalledView
 from desktop.qt.models.job_actions import JobActions
@@ -32,9 +33,6 @@ from desktop.qt.theme import Theme
 
 if TYPE_CHECKING:
     pass
-
-LIST_FROM = 1100  # widths of the window from which on list and inspector are open by themselves, as on the chat page
-INSPECTOR_FROM = 1280
 
 
 class ModelsPage(QWidget):
@@ -56,8 +54,6 @@ class ModelsPage(QWidget):
         self._bridge = bridge
         self._store = store
         self.jobs = jobs
-        self.list_wanted = True
-        self.inspector_wanted = True
         self.known = Known(bridge, store)
         self.finder = Finder(bridge)
         self.nav = ModelsNav(theme)
@@ -70,6 +66,8 @@ class ModelsPage(QWidget):
         self.views = QStackedWidget()
         self.notices = PageNotices(theme, imports, jobs)
         self.reader: CardReader | None = None
+        self.all_views: tuple[PageView, ...] = (self.discover, self.installed, self.transfers, self.stores)
+        self.folding = Folding(theme, self, self.nav, self.inspector, self.all_views)
         self._lay_out()
         self._connect()
         self.nav.choose("installed")
@@ -147,7 +145,7 @@ class ModelsPage(QWidget):
         self.nav.choose("discover")
         self.discover.list.choose(f"repo:{repo}")
         self.inspector.show_repo(repo)
-        self.open_inspector()
+        self.folding.open_inspector()
 
     # -- over the page -----------------------------------------------------------------------------------------------
 
@@ -183,32 +181,13 @@ class ModelsPage(QWidget):
 
     # -- layout ------------------------------------------------------------------------------------------------------
 
-    def toggle_list(self) -> None:
-        self.list_wanted = self.nav.isHidden()
-        self.nav.setVisible(self.list_wanted)
-
-    def toggle_inspector(self) -> None:
-        self.inspector_wanted = self.inspector.isHidden()
-        self.inspector.setVisible(self.inspector_wanted)
-
-    def open_inspector(self) -> None:
-        """Make room for the inspector, in a narrow window instead of the list."""
-        if self.inspector.isHidden():
-            self.nav.setVisible(self.window().width() >= LIST_FROM * self.theme.zoom / 100)
-            self.inspector.show()
-
-    def fold_for(self, window_width: int) -> None:
-        zoom = self.theme.zoom / 100
-        self.nav.setVisible(self.list_wanted and window_width >= LIST_FROM * zoom)
-        self.inspector.setVisible(self.inspector_wanted and window_width >= INSPECTOR_FROM * zoom)
-
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         if event.size().width() != event.oldSize().width():
-            self.fold_for(self.window().width())
+            self.folding.fold_for(self.window().width())
 
     def _lay_out(self) -> None:
-        for view in (self.discover, self.installed, self.transfers, self.stores):
+        for view in self.all_views:
             self.views.addWidget(view)
         layout = row(self)
         layout.addWidget(self.nav)
@@ -223,7 +202,7 @@ class ModelsPage(QWidget):
         self.nav.entered.connect(self._enter_view)
         self.nav.filter_changed.connect(self._filter_changed)
         self.nav.add_asked.connect(self.choose_file_asked)
-        for view in (self.discover, self.installed, self.transfers, self.stores):
+        for view in self.all_views:
             view.chosen.connect(self._card_chosen)
             view.acted.connect(self.acts.act)
         self.acts.use_asked.connect(self.chosen)

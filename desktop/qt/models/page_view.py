@@ -9,7 +9,7 @@ from functools import partial
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QStackedWidget, QWidget
 
-from desktop.qt.components.button import Button
+from desktop.qt.components.button import Button, IconButton
 from desktop.qt.components.label import Label
 from desktop.qt.components.menu import Menu
 from desktop.qt.components.states import EmptyState, Skeleton
@@ -38,6 +38,8 @@ class PageView(Pane):
         self.empty = EmptyState(theme, "", icon=icon)
         self._skeleton = Skeleton(theme, rows=8)
         self._stack = QStackedWidget()
+        self.list_button = IconButton(theme, "panel-left", "Show the list", keys="Ctrl+B")
+        self.inspector_button = IconButton(theme, "panel-right", "Show the inspector", keys="Ctrl+I")
         self.head = row(gap=12)
         self.tools = row(gap=8)
         self.above = column(gap=8)
@@ -87,7 +89,11 @@ class PageView(Pane):
     def _lay_out(self) -> None:
         layout = column(self, margins=(EDGE, 0, 0, 0))
         head = QWidget()
-        head.setLayout(_with_end(self.head))
+        line = _with_end(self.head)
+        line.setSpacing(self.theme.px(12))
+        line.insertWidget(0, self.list_button)
+        line.addWidget(self.inspector_button)
+        head.setLayout(line)
         head.setFixedHeight(HEAD)
         self.head.addWidget(self.title)
         self.head.addWidget(self.note, 1, Qt.AlignmentFlag.AlignVCenter)
@@ -103,7 +109,7 @@ class PageView(Pane):
 
 def _with_end(inside: QBoxLayout) -> QHBoxLayout:
     end = row(margins=(0, 0, EDGE, 0))
-    end.addLayout(inside)
+    end.addLayout(inside, 1)
     return end
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Signal
 
+from desktop.qt.bridge import Failure
 from desktop.qt.components.button import Button
 from desktop.qt.components.label import ElidedLabel
 from desktop.qt.components.segmented import Segmented
@@ -56,6 +57,7 @@ class StoresView(PageView):
         self.empty_acted.connect(self.look)
         known.stores_changed.connect(self.refresh)
         known.disk_changed.connect(self.refresh)
+        known.failed.connect(self._known_failed)
         store.job_changed.connect(self._job_changed)
         self.refresh()
 
@@ -159,6 +161,10 @@ class StoresView(PageView):
             )
         )
         dialog.open()
+
+    def _known_failed(self, failure: Failure) -> None:
+        if self._known.stores is None or self._known.disk is None:
+            self.show_empty(f"{failure.message} {failure.hint}".strip(), "Look")
 
     def _job_changed(self, job: Job) -> None:
         if job.kind == "scan":

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QTextBrowser
 from pytestqt.qtbot import QtBot
 
 from desktop.client import Client
+from desktop.qt.components.dialog import Dialog
 from desktop.qt.models.cards import Card
 from desktop.qt.models.page import ModelsPage
 from desktop.qt.models.page_view import PageView
@@ -56,13 +57,16 @@ def test_from_the_search_to_a_model_that_is_installed(page: ModelsPage, hub: Fak
     assert page.inspector.shows == f"model:{model.id}"
 
 
-def test_a_download_waits_and_goes_on_when_told(page: ModelsPage, hub: FakeHub, qtbot: QtBot) -> None:
+def test_a_download_waits_and_goes_on_when_told(
+    hub_window: MainWindow, page: ModelsPage, hub: FakeHub, qtbot: QtBot
+) -> None:
     hub.fault("stall", path="tiny-Q4_K_M.gguf", on="cdn", after=1000)
     page.jobs.download(TINY, "Q4_K_M")
     page.nav.choose("transfers")
     until(qtbot, lambda: [card for card in cards(page.transfers, "job") if card.acts and card.acts[0].id == "pause"])
     key = next(card.key for card in cards(page.transfers, "job") if card.acts and card.acts[0].id == "pause")
     assert page.nav.model.index_of("transfers").data(Qt.ItemDataRole.AccessibleTextRole) == "Transfers, 1"
+    assert hub_window.rail._buttons["models"].accessibleDescription() == "Work is running"
 
     page.transfers.list.choose(key)
     qtbot.keyClick(page.transfers.list, Qt.Key.Key_Return)
@@ -73,6 +77,7 @@ def test_a_download_waits_and_goes_on_when_told(page: ModelsPage, hub: FakeHub, 
 
     until(qtbot, lambda: page._store.jobs[key.partition(":")[2]].state == "done")
     assert [model.repo for model in page._store.models.values()] == [TINY]
+    until(qtbot, lambda: not hub_window.rail._buttons["models"].accessibleDescription())
 
 
 def test_late_answers_to_earlier_words_are_dropped(page: ModelsPage, hub: FakeHub, qtbot: QtBot) -> None:
@@ -238,3 +243,34 @@ def test_keys_lead_everywhere(hub_window: MainWindow, page: ModelsPage, qtbot: Q
         qtbot.keyClicks(hub_window.palette_panel.field, title)
         qtbot.keyClick(hub_window.palette_panel.field, Qt.Key.Key_Return)
     assert page.views.currentWidget() is page.installed
+
+
+def test_in_a_narrow_window_list_and_inspector_take_turns(hub_window: MainWindow, page: ModelsPage) -> None:
+    hub_window.resize(960, 600)
+    assert not page.nav.isVisible() and not page.inspector.isVisible()
+
+    page.view.list_button.click()
+    assert page.nav.isVisible() and not page.view.list_button.isVisible()
+    page.view.inspector_button.click()
+    assert page.inspector.isVisible() and not page.nav.isVisible()
+    hub_window.commands.run("inspector")
+    assert not page.inspector.isVisible()
+    hub_window.resize(1440, 900)
+    assert page.nav.isVisible()
+
+
+def test_a_checkpoint_that_is_dropped_is_converted_only_after_a_word(
+    hub_window: MainWindow, page: ModelsPage, tmp_path: Path, qtbot: QtBot
+) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "model.safetensors").write_bytes(b"no weights")
+    before = len(page._store.jobs)
+
+    hub_window.import_files([tmp_path])
+
+    until(qtbot, lambda: hub_window.findChildren(Dialog))
+    (dialog,) = hub_window.findChildren(Dialog)
+    assert dialog.windowTitle() == f"Convert {tmp_path.name} to GGUF?"
+    assert len(page._store.jobs) == before
+    dialog.accept()
+    until(qtbot, lambda: page.notices.shown or any(j.kind == "convert" and j.error for j in page._store.jobs.values()))

@@ -97,7 +97,7 @@ def test_consent_to_merge_stands_on_the_safe_side(theme: Theme, window: object, 
     dialog = MergeDialog(theme, duplicate, window)  # type: ignore[arg-type]
     with qtbot.waitSignal(dialog.rejected):
         dialog.open()
-        words = [label.text() for label in dialog.findChildren(QLabel)]
+        words = [name_of(label) for label in dialog.findChildren(QLabel)]
         assert all(any(path in text for text in words) for path in paths)
         qtbot.waitUntil(lambda: dialog.focusWidget() is not None)
         qtbot.keyClick(dialog.focusWidget(), Qt.Key.Key_Return)
