@@ -20,7 +20,8 @@ from typing import Any
 
 from desktop.client import AskDelta, AskEnd, Client, ClientError
 from desktop.paths import Paths, find_paths
-from desktop.wire import AskRequest, ChatPatch, Message, NewChat, SamplingParameters
+from desktop.wire import AskRequest, ChatPatch, Job, Message, NewChat, SamplingParameters
+from tests.fake_hub import FakeHub
 from tests.service.running import RunningService, collect, eventually_async, running
 
 DISK_BYTES = 8 * 1024 * 1024
@@ -41,8 +42,12 @@ class Disk:
         options = f"size={DISK_BYTES},mode=0700"
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.folder)], check=True)
 
-    def fill(self) -> None:
+    def fill(self, leave_bytes: int = 0) -> None:
         with self._ballast.open("ab", buffering=0) as file:
+            if leave_bytes:
+                room = os.statvfs(self.folder)
+                file.write(b"x" * (room.f_bavail * room.f_frsize - leave_bytes))
+                return
             for size in (65536, 4096, 1):
                 with contextlib.suppress(OSError):
                     while True:
@@ -174,6 +179,54 @@ async def log_stage(client: Client, disk: Disk, model: Path) -> Seen:
     return {**seen, "killed": log.read_text().count("SIGKILL"), "after": (await client.load_model(model_id)).state}
 
 
+async def download_stage(client: Client, disk: Disk, model: Path) -> Seen:
+    """There is no room to begin with; then there is, and it goes away while the file comes; then it comes back."""
+    with FakeHub() as hub:
+        hub.add_repo("acme/tiny-GGUF", {"tiny-F16.gguf": model})
+        await client.patch_settings({"hub_endpoint": hub.endpoint, "disk_floor_gib": 0})
+        disk.fill(leave_bytes=model.stat().st_size // 2)
+        job = await client.start_job("download", {"repo": "acme/tiny-GGUF"})
+        before = await resting(client, job.id)
+        asked = len(hub.seen("cdn"))
+        disk.free()
+        hub.rate = 1_000_000.0
+        await client.resume_job(job.id)
+        await eventually_async(lambda: has_begun(client, job.id))
+        disk.fill(leave_bytes=300_000)
+        midway = await resting(client, job.id)
+        listed = len(await client.models())
+        disk.free()
+        hub.rate = None
+        await client.resume_job(job.id)
+        after = await resting(client, job.id)
+    whole = [path.read_bytes() == model.read_bytes() for path in disk.folder.rglob("*.gguf")]
+    return {
+        "before": before.model_dump(),
+        "asked": asked,
+        "midway": midway.model_dump(),
+        "listed": listed,
+        "after": after.state,
+        "whole": whole,
+        "partial": [path.name for path in disk.folder.rglob("*.part*")],
+    }
+
+
+async def has_begun(client: Client, job_id: str) -> bool:
+    return (await client.job(job_id)).done > 0
+
+
+async def resting(client: Client, job_id: str) -> Job:
+    """The job once it does not move any more."""
+
+    async def found() -> Job | None:
+        job = await client.job(job_id)
+        return job if job.state not in ("pending", "running") else None
+
+    job = await eventually_async(found, 40)
+    assert job is not None
+    return job
+
+
 async def is_unloaded(client: Client, model_id: str) -> bool:
     return (await client.model(model_id)).state != "ready"
 
@@ -190,6 +243,7 @@ STAGES: dict[str, Callable[[Client, Disk, Path], Coroutine[Any, Any, Seen]]] = {
     "settings": settings_stage,
     "import": import_stage,
     "log": log_stage,
+    "download": download_stage,
 }
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from desktop.service.errors import body_of, status_of
+from desktop.service.errors import STATUS_OF_KIND, body_of, status_of
 from desktop.settings import SettingsError, check
 from engine import errors as engine_errors
 from engine.errors import EngineError
 from engine.upstream import refusal
+from models import errors as models_errors
+from models.errors import DatabaseError, ModelsError
 
 NUMBERS: dict[str, dict[str, Any]] = {
     "OutOfMemory": {"needed_bytes": 2, "free_bytes": 1},
@@ -21,10 +23,25 @@ NUMBERS: dict[str, dict[str, Any]] = {
     "ContextExceeded": {"prompt_tokens": 2, "reply_tokens": 1, "allocated_context": 2},
     "TextTooLong": {"tokens": 2, "max_tokens": 1},
     "RequestRefused": {"status": 400},
+    "BadOption": {"option": "context"},
 }
 ENGINE_ERRORS = [
     kind for kind in vars(engine_errors).values() if isinstance(kind, type) and issubclass(kind, EngineError)
 ]
+
+
+MODELS_ERRORS = [
+    kind for kind in vars(models_errors).values() if isinstance(kind, type) and issubclass(kind, ModelsError)
+]
+
+
+@pytest.mark.parametrize("kind", MODELS_ERRORS)
+def test_every_failure_of_models_has_a_kind_and_a_status_of_its_own(kind: type[ModelsError]) -> None:
+    error = kind.__new__(kind)
+    if kind not in (ModelsError, DatabaseError):  # roots, which nobody raises
+        assert kind.kind in STATUS_OF_KIND or issubclass(kind, DatabaseError)
+        assert kind.kind != ModelsError.kind
+    assert 400 <= status_of(error) < 600
 
 
 @pytest.mark.parametrize("kind", ENGINE_ERRORS)

@@ -1,6 +1,7 @@
 """A disk that fills up under a running service, stage by stage, on a tmpfs of 8 MB of its own.
 
-The stages there are so far: a chat's question and answer, the load of a model, settings, an import, the log.
+The stages there are so far: a chat's question and answer, the load of a model, settings, an import, a download, and
+the log.
 """
 
 from __future__ import annotations
@@ -128,6 +129,23 @@ def test_a_log_without_room_loses_lines_and_goes_on_later(run: Callable[[str], d
     assert seen["usable"] == "ok"
     assert seen["killed"] == 1
     assert seen["after"] == "ready"
+    assert goes_on(seen)
+
+
+@pytest.mark.accept(36)
+@needs_namespaces
+def test_a_download_without_room_rests_with_the_numbers_and_goes_on_when_there_is(
+    run: Callable[[str], dict[str, Any]],
+) -> None:
+    seen = run("download")
+    for job in (seen["before"], seen["midway"]):
+        assert (job["state"], job["details"]["kind"], job["can_resume"]) == ("paused", "disk_full", True), job
+        assert job["details"]["needed_bytes"] > job["details"]["free_bytes"] >= 0
+        assert job["error"].endswith(".")
+        assert job["hint"]
+    assert seen["asked"] == 0  # that there is no room was known before anything was fetched
+    assert (seen["listed"], seen["after"]) == (0, "done"), seen
+    assert (seen["whole"], seen["partial"]) == ([True], [])
     assert goes_on(seen)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import stat
 import tomllib
 from pathlib import Path
@@ -49,6 +50,17 @@ def test_the_file_is_numbered_and_holds_only_what_differs() -> None:
         ({"theme": "pink"}, "system, light, dark"),
         ({"default_model": "a\nb"}, "one line"),
         ({"slots": 65}, "between 0 and 64"),
+        ({"hub_endpoint": "http://huggingface.co"}, "https://"),
+        ({"hub_endpoint": "https://me:secret@huggingface.co"}, "without user"),
+        ({"hub_endpoint": "https://huggingface.co/?x=1"}, "without user"),
+        ({"hub_endpoint": "ftp://huggingface.co"}, "https://"),
+        ({"hub_endpoint": ""}, "https://"),
+        ({"hub_endpoint": "https://[::1"}, "address"),
+        ({"proxy": "proxy.example:3128"}, "http://proxy.example:3128"),
+        ({"proxy": "http://me:secret@proxy.example"}, "without a user"),
+        ({"model_folders": f"/models{os.pathsep}more"}, "whole paths"),
+        ({"download_parts": 0}, "between 1 and 16"),
+        ({"air_gapped": "yes"}, "true or false"),
     ],
 )
 def test_a_wrong_change_is_refused_and_changes_nothing(tmp_path: Path, changes: dict[str, object], said: str) -> None:
@@ -104,3 +116,21 @@ def test_any_text_that_is_accepted_survives_the_file(text: str) -> None:
 
 def test_the_field_table_is_the_dataclass() -> None:
     assert set(FIELDS) == {field.name for field in dataclasses.fields(Settings)}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hub_endpoint": "https://hub.example/mirror"},
+        {"hub_endpoint": "http://127.0.0.1:8080"},
+        {"hub_endpoint": "http://[::1]:8080"},
+        {"proxy": "http://127.0.0.1:3128"},
+        {"proxy": ""},
+        {"model_folders": os.pathsep.join(["/models", "/srv/more models"])},
+        {"disk_floor_gib": 0},
+    ],
+)
+def test_what_the_network_and_the_disk_are_told_is_kept(tmp_path: Path, changes: dict[str, object]) -> None:
+    path = tmp_path / "settings.toml"
+    SettingsFile(path).change(changes)
+    assert {name: getattr(read(path), name) for name in changes} == changes
