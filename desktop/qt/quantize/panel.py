@@ -25,7 +25,7 @@ from desktop.qt.surface import clear, column, make_scroll, row
 from desktop.qt.theme import Theme
 
 if TYPE_CHECKING:
-    from desktop.wire import Job
+    from desktop.wire import Job, Model
     from desktop.wire_models import DiskUse, MeasurementList, QuantType, QuantTypeList
 
 WIDTH = 1040
@@ -174,8 +174,24 @@ class QuantizePanel(Overlay):
         self._show_job()
 
     def _siblings(self) -> list[str]:
-        """Models of the library that were made from this one."""
-        return [model.id for model in self._store.models.values() if model.source_model == self._model_id]
+        """Models of the library made from this one, or fetched from the same repo with the same number of parameters.
+
+        Those have smaller files: what they are held against is the larger.
+        """
+        source = self._store.models.get(self._model_id)
+        if source is None:
+            return []
+
+        def fetched_with_it(model: Model) -> bool:
+            same = bool(model.repo) and (model.repo, model.params, model.arch) == (
+                source.repo,
+                source.params,
+                source.arch,
+            )
+            return same and model.bytes < source.bytes
+
+        models = self._store.models.values()
+        return [model.id for model in models if model.source_model == source.id or fetched_with_it(model)]
 
     # -- what is shown -----------------------------------------------------------------------------------------------
 

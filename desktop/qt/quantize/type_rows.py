@@ -26,13 +26,13 @@ HEIGHT = 42
 
 
 class TypeRow(QCheckBox):
-    """One quantization: tick, name, what it means, estimated size. `made` says that it is in the library already."""
+    """One quantization: tick, name, what it means, estimated size. `made`: it is in the library already."""
 
     def __init__(self, theme: Theme, kind: QuantType, *, made: bool, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._theme = theme
         self.kind = kind
-        self._size = "made" if made else in_bytes(kind.estimated_bytes) if kind.estimated_bytes else ""
+        self._size = "in the library" if made else in_bytes(kind.estimated_bytes) if kind.estimated_bytes else ""
         self.setEnabled(not made)
         about = f"{kind.about} {kind.bits_per_weight:.1f} bits per weight. {self._size}"
         self.setAccessibleName(kind.name)
