@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, Signal
 from desktop.qt.model_actions import ModelActions
 from desktop.qt.models.inspector import ModelInspector
 from desktop.qt.models.job_actions import JobActions
-from desktop.qt.models.job_words import model_of
+from desktop.qt.models.job_words import job_title, model_of
 from desktop.qt.models.known import Known
 from desktop.qt.store import Store
 
@@ -43,7 +43,7 @@ class CardActs(QObject):
         if kind == "job":
             job = self._store.jobs.get(subject)
             kind, subject = ("", "") if job is None else self._subject_of(job)
-            title = ""
+            title = "" if job is None or title == job_title(job) else title
         elif kind == "found":
             kind, subject = "model", self._model_at(subject)
         if kind in ("model", "disk") and subject in self._store.models:

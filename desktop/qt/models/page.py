@@ -66,8 +66,13 @@ class ModelsPage(QWidget):
         self.views = QStackedWidget()
         self.notices = PageNotices(theme, imports, jobs)
         self.reader: CardReader | None = None
-        self.all_views: tuple[PageView, ...] = (self.discover, self.installed, self.transfers, self.stores)
-        self.folding = Folding(theme, self, self.nav, self.inspector, self.all_views)
+        self._by_row: dict[str, PageView] = {
+            "discover": self.discover,
+            "installed": self.installed,
+            "transfers": self.transfers,
+            "stores": self.stores,
+        }
+        self.folding = Folding(theme, self, self.nav, self.inspector, list(self._by_row.values()))
         self._lay_out()
         self._connect()
         self.nav.choose("installed")
@@ -92,9 +97,6 @@ class ModelsPage(QWidget):
         self.known.want()
         self.view.enter()
 
-    def _enter_view(self) -> None:
-        self.view.enter()
-
     def find_models(self) -> None:
         """Ctrl+F: search the Hub and the catalogue."""
         if self.nav.current != "discover" and not self.nav.current.startswith("task:"):
@@ -112,13 +114,7 @@ class ModelsPage(QWidget):
         if view in ("discover", "task"):
             self.discover.set_task(task)
             view = "discover"
-        pages: dict[str, PageView] = {
-            "discover": self.discover,
-            "installed": self.installed,
-            "transfers": self.transfers,
-            "stores": self.stores,
-        }
-        self.views.setCurrentWidget(pages[view])
+        self.views.setCurrentWidget(self._by_row[view])
 
     def _filter_changed(self, words: str) -> None:
         if words and self.nav.current not in ("installed", "stores"):
@@ -187,7 +183,7 @@ class ModelsPage(QWidget):
             self.folding.fold_for(self.window().width())
 
     def _lay_out(self) -> None:
-        for view in self.all_views:
+        for view in self._by_row.values():
             self.views.addWidget(view)
         layout = row(self)
         layout.addWidget(self.nav)
@@ -199,10 +195,10 @@ class ModelsPage(QWidget):
 
     def _connect(self) -> None:
         self.nav.chosen.connect(self._row_chosen)
-        self.nav.entered.connect(self._enter_view)
+        self.nav.entered.connect(self.enter)
         self.nav.filter_changed.connect(self._filter_changed)
         self.nav.add_asked.connect(self.choose_file_asked)
-        for view in self.all_views:
+        for view in self._by_row.values():
             view.chosen.connect(self._card_chosen)
             view.acted.connect(self.acts.act)
         self.acts.use_asked.connect(self.chosen)

@@ -17,7 +17,7 @@ from desktop.qt.figures import in_bytes
 from desktop.qt.models.facts import Facts
 from desktop.qt.models.job_actions import JobActions
 from desktop.qt.models.repo_asker import RepoAsker
-from desktop.qt.models.repo_words import action_of, repo_facts
+from desktop.qt.models.repo_words import LOCKED, access_words, action_of, repo_facts
 from desktop.qt.models.variant_list import VariantList
 from desktop.qt.store import Store
 from desktop.qt.surface import Line, column, make_scroll, row
@@ -25,8 +25,6 @@ from desktop.qt.theme import Theme
 
 if TYPE_CHECKING:
     from desktop.wire_models import HubFit, HubRepo
-
-LOCKED = ("log_in", "accept_licence")
 
 
 class RepoPanel(QWidget):
@@ -124,27 +122,10 @@ class RepoPanel(QWidget):
         self._show_access()
 
     def _show_access(self) -> None:
-        repo = self.repo
-        self.notice.hide()
-        if repo is None:
-            return
-        if repo.access == "log_in":
-            self.notice.show_message(
-                "warning", "This model is gated.", hint="Its author wants to know who fetches it.", action="Log in…"
-            )
-        elif repo.access == "accept_licence":
-            self.notice.show_message(
-                "warning",
-                "Its licence must be accepted first.",
-                hint="That is done on the Hub's page of the model, then here: Try again.",
-                action="Open the page",
-            )
-        elif not repo.variants and not repo.convertible:
-            why = repo.convert_problem or "It holds no GGUF file."
-            self.notice.show_message("info", "There is nothing to run here.", hint=why)
-        else:
-            return
-        self.notice.show()
+        words = access_words(self.repo) if self.repo is not None else None
+        self.notice.setVisible(words is not None)
+        if words is not None:
+            self.notice.show_message(words.level, words.message, hint=words.hint, action=words.action)
 
     def _variant_chosen(self) -> None:
         variant = self.variants.current

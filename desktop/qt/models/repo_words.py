@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from desktop.qt.figures import grouped_digits, in_bytes, in_parameters
@@ -14,6 +14,7 @@ from desktop.qt.models.hub_words import ROOM, guessed_verdict, in_count
 if TYPE_CHECKING:
     from desktop.wire_models import Fit, HubFit, HubRepo, HubVariant
 
+LOCKED = ("log_in", "accept_licence")
 TOKENS = {"fits": "accent", "tight": "warning", "too_large": "danger"}
 LICENCES = {
     "apache-2.0": "Apache 2.0",
@@ -31,6 +32,28 @@ class VariantLook:
     share: float
     token: str
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessWords:
+    """What stands between a repo and its use, and the one thing to do about it."""
+
+    level: Literal["info", "warning"]
+    message: str
+    hint: str
+    action: str = ""
+
+
+def access_words(repo: HubRepo) -> AccessWords | None:
+    """None when nothing stands in the way."""
+    if repo.access == "log_in":
+        return AccessWords("warning", "This model is gated.", "Its author wants to know who fetches it.", "Log in…")
+    if repo.access == "accept_licence":
+        hint = "That is done on the Hub's page of the model, then here: choose the model again."
+        return AccessWords("warning", "Its licence must be accepted first.", hint, "Open the page")
+    if not repo.variants and not repo.convertible:
+        return AccessWords("info", "There is nothing to run here.", repo.convert_problem or "It holds no GGUF file.")
+    return None
 
 
 def variant_look(variant: HubVariant, fit: Fit | None, memory_bytes: int) -> VariantLook:

@@ -13,12 +13,12 @@ from desktop.qt.models.fit_words import context_steps, context_words, expert_lay
 from desktop.qt.models.hub_words import Place, fit_tag, guessed_verdict, in_count
 from desktop.qt.models.job_words import far_words, grouped_jobs, job_acts, job_card, model_of, running_card
 from desktop.qt.models.local_words import local_card, shown_models
-from desktop.qt.models.repo_words import action_of, short_speed, variant_look
+from desktop.qt.models.repo_words import access_words, action_of, repo_facts, short_speed, variant_look
 from desktop.qt.models.store_words import duplicate_card, merge_words, removal_words
 from desktop.qt.models.token_dialog import token_words
 from desktop.wire import Memory
 from desktop.wire_models import CatalogueModel, Details, DiskModel, Duplicate, HubToken, Suggestion
-from tests.qt.models.samples import GB, a_catalogue_model, a_fit, a_found_repo, a_job, a_model, a_variant
+from tests.qt.models.samples import GB, a_catalogue_model, a_fit, a_found_repo, a_job, a_model, a_repo, a_variant
 
 MEMORY = 16 * GB
 PLACE = Place(MEMORY, {})
@@ -182,6 +182,29 @@ def test_the_main_button_says_what_is_nearest() -> None:
     assert action_of(a_variant("Q8_0", GB, on_disk="/ollama/blob"))[0] == "in_place"
     assert action_of(a_variant("Q8_0", GB, installed="m"))[0] == "use"
     assert action_of(None) == ("", "Download")
+
+
+def test_what_stands_before_a_repo_comes_with_one_thing_to_do() -> None:
+    files = a_variant("Q8_0", GB)
+
+    assert access_words(a_repo("a/b", files)) is None
+    assert access_words(a_repo("a/b", convertible=True)) is None
+    gated, licence = (access_words(a_repo("a/b", files, access=access)) for access in ("log_in", "accept_licence"))
+    assert gated is not None and gated.action == "Log in…"
+    assert licence is not None and licence.action == "Open the page"
+    nothing = access_words(a_repo("a/b", convert_problem="Only pickle files."))
+    assert nothing is not None and nothing.hint == "Only pickle files." and not nothing.action
+
+
+def test_facts_say_what_is_known_and_what_was_never_measured() -> None:
+    facts = {
+        fact.name: fact for fact in repo_facts(a_repo("a/b", licence="apache-2.0"), a_variant("Q8_0", GB), None, None)
+    }
+
+    assert facts["Licence"].value == "Apache 2.0"
+    assert facts["Quality loss"].value == "not measured yet"
+    assert facts["Checksum"].value == "verified after download"
+    assert facts["Source"].link == "https://hub.example/a/b" and facts["Source"].value == "hub.example"
 
 
 def test_contexts_double_up_to_what_was_trained() -> None:
