@@ -90,7 +90,7 @@ async def make_core(paths: Paths, options: Options, closing: AsyncExitStack) -> 
     async def start_job(kind: str, job_options: Mapping[str, Any]) -> None:
         await jobs.start(kind, job_options)
 
-    kinds = all_kinds(tools, catalogue, engine, scheduler, fitting=fitting, start_job=start_job)
+    kinds = all_kinds(tools, catalogue, engine, scheduler, fitting=fitting, events=events, start_job=start_job)
     jobs = Jobs(kinds, events, JobStore(database))
     await jobs.load()
     closing.push_async_callback(jobs.close)
@@ -132,6 +132,7 @@ def _scheduler(options: Options, tools: ModelTools, engine: EngineState, catalog
         mark_suspect=tools.library.mark_suspect,
         environ=options.environ,
         options=tools.options.get,
+        adapter_path=tools.adapter_path,
     )
     catalogue.scheduler = scheduler
     return scheduler

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, Route
 from desktop.service.control_route import ControlRoute, error_response, starlette_route
 from desktop.service.core import Core
 from desktop.service.openapi import OPENAPI_PATH, openapi_document
-from desktop.service.routes import catalogue, chats, disk, hub, model_facts, models, service, work
+from desktop.service.routes import adapters, catalogue, chats, disk, hub, model_facts, models, service, work
 from desktop.wire import ErrorBody
 
 CONTROL_ROUTES: tuple[ControlRoute, ...] = (
@@ -23,6 +23,7 @@ CONTROL_ROUTES: tuple[ControlRoute, ...] = (
     *hub.ROUTES,
     *catalogue.ROUTES,
     *disk.ROUTES,
+    *adapters.ROUTES,
     *work.ROUTES,
     *chats.ROUTES,
 )

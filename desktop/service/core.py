@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import time
 from dataclasses import dataclass, field
@@ -116,6 +117,7 @@ class Core:
         self.scheduler.settings = scheduler_settings(self.settings, self.scheduler.settings.patience)
         self.tools.network_changed()
         self.jobs.recheck()
+        self.events.publish("settings", dataclasses.asdict(self.settings.current))
 
     def ask_to_stop(self) -> None:
         """End the service gracefully, soon after the answer to whoever asked is sent."""

@@ -18,6 +18,7 @@ from desktop.settings import Settings, SettingsFile
 from engine.fit import Wishes
 from engine.fit_speed import SpeedStore
 from engine.model_options import OptionsStore
+from models.adapters.library import AdapterLibrary
 from models.database import Database
 from models.hub.client import Hub
 from models.library import Library
@@ -49,6 +50,7 @@ class ModelTools:
     jail: Jails
     speeds: SpeedStore
     measurements: Measurements
+    adapters: AdapterLibrary
 
     def __post_init__(self) -> None:
         self._rules = network_rules(self.settings.current)
@@ -62,6 +64,10 @@ class ModelTools:
     async def here(self) -> Here:
         """What is on this machine already."""
         return Here(await self.library.list(), self.stores.found)
+
+    async def adapter_path(self, adapter_id: str) -> Path:
+        """Where an adapter lies. Raises ModelNotFound."""
+        return (await self.adapters.get(adapter_id)).path
 
     def places(self) -> StorePlaces:
         """Where models may lie: other programs' stores, the user's folders, our own."""
@@ -125,4 +131,5 @@ async def make_tools(
         jail=Jails(),
         speeds=SpeedStore(database),
         measurements=measurements,
+        adapters=AdapterLibrary(database),
     )

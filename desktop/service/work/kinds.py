@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from desktop.service.catalogue import Catalogue
 from desktop.service.engine_state import EngineState
+from desktop.service.events import EventLog
 from desktop.service.fitting import Fitting
 from desktop.service.job_kinds import JobKind
 from desktop.service.model_tools import ModelTools
+from desktop.service.work.adapter import Adapting
 from desktop.service.work.convert import Converting
 from desktop.service.work.download import Downloading
 from desktop.service.work.fetching import Fetching
@@ -25,6 +27,7 @@ def all_kinds(
     scheduler: Scheduler,
     *,
     fitting: Fitting,
+    events: EventLog,
     start_job: StartJob,
 ) -> dict[str, JobKind]:
     """By name; `start_job` is for work that is followed by other work."""
@@ -39,4 +42,5 @@ def all_kinds(
         "download": Downloading(fetching, catalogue).kind(),
         "convert": Converting(fetching, maker).kind(),
         "measure": measurer.kind(),
+        "adapter": Adapting(maker, tools.adapters, events).kind(),
     }
