@@ -39,13 +39,15 @@ def chart(points: Sequence[Point], *, title: str, picked: str = "") -> str:
     parts.append(_text(LEFT, TOP - 8, "KL divergence, nats per token (smaller is better)"))
     line = " ".join(f"{x(point.bytes):.1f},{y(point.loss):.1f}" for point in frontier(points) if point.loss > 0)
     parts.append(f'<polyline points="{line}" fill="none" stroke="{ACCENT}" stroke-width="1.5"/>')
-    for point in points:
+    for index, point in enumerate(sorted(points, key=lambda point: point.bytes)):
         fill = ACCENT if point.id == picked else "white"
         parts.append(
             f'<circle cx="{x(point.bytes):.1f}" cy="{y(point.loss):.1f}" r="5" fill="{fill}" '
             f'stroke="{ACCENT}" stroke-width="1.5"/>'
         )
-        parts.append(_text(x(point.bytes) + 8, y(point.loss) - 7, point.name))
+        # Neighbours on a steep line lie close: their names stand on both sides of it in turn.
+        side, anchor, up = (9, "start", -5) if index % 2 else (-9, "end", 13)
+        parts.append(_text(x(point.bytes) + side, y(point.loss) + up, point.name, anchor=anchor))
     body = "\n".join(parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
