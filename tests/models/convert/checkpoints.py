@@ -181,7 +181,10 @@ def make(name: str, folder: Path) -> dict[str, Any]:
         folder.mkdir(parents=True)
         return {"embeddings": _embeddings(minilm_folder())}
     MAKERS[name](folder)
-    return _next_tokens(folder)
+    answers = _next_tokens(folder)
+    if name in ADAPTED:
+        answers["adapted"] = _write_adapter(folder, folder.with_name(f"{name}-adapter"))
+    return answers
 
 
 PROMPTS = ("A small boat", TEXT[:120], TEXT[200:440])  # the last is longer than the sliding windows above
@@ -193,11 +196,44 @@ SENTENCES = (
 )
 
 
-def _next_tokens(folder: Path) -> dict[str, Any]:
+ADAPTED = ("llama", "qwen3")
+RANK, ALPHA = 4, 6.0
+ADAPTED_LAYERS = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj", "mlp.down_proj")
+
+
+def _write_adapter(folder: Path, target: Path) -> dict[str, Any]:
+    """Write a LoRA adapter as PEFT lays it out, and return what the model answers with it merged in."""
     import torch
+    from safetensors.torch import save_file
+
+    model = _model(folder)
+    tensors = {}
+    for number, layer in enumerate(model.model.layers):
+        for name in ADAPTED_LAYERS:
+            weight = layer.get_submodule(name).weight
+            a, b = torch.randn(RANK, weight.shape[1]) * 0.1, torch.randn(weight.shape[0], RANK) * 0.1
+            with torch.no_grad():
+                weight.add_(b @ a, alpha=ALPHA / RANK)
+            prefix = f"base_model.model.model.layers.{number}.{name}"
+            tensors |= {f"{prefix}.lora_A.weight": a, f"{prefix}.lora_B.weight": b}
+    target.mkdir()
+    save_file(tensors, target / "adapter_model.safetensors")
+    settings = {"peft_type": "LORA", "r": RANK, "lora_alpha": ALPHA, "bias": "none", "task_type": "CAUSAL_LM"}
+    settings |= {"base_model_name_or_path": "org/tiny", "target_modules": list(ADAPTED_LAYERS), "auto_mapping": None}
+    (target / "adapter_config.json").write_text(json.dumps(settings))
+    return _next_tokens(folder, model)
+
+
+def _model(folder: Path) -> Any:
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+    return AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").eval()
+
+
+def _next_tokens(folder: Path, model: Any = None) -> dict[str, Any]:
+    import torch
+
+    model = model or _model(folder)
     prompts = []
     for text in PROMPTS:
         tokens = _tokens(folder, text)
