@@ -198,7 +198,7 @@ class Job(Wire):
 
 
 class Event(Wire):
-    """One server-sent event. `type`: model, library, adapter, job, chat, status, port, settings, window, service, reset."""
+    """One server-sent event; docs/control-api.md lists the types."""
 
     id: int
     type: str

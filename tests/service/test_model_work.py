@@ -13,6 +13,7 @@ import pytest
 from desktop.client import Client, ClientError
 from desktop.paths import Paths
 from desktop.wire_models import AdapterUse, ModelOptions
+from tests.engine.tiny_adapter import write_tiny_adapter
 from tests.service.hub_rig import NO_KEYRING, ended, files_below, sha256_of
 from tests.service.running import RunningService, running
 
@@ -236,3 +237,32 @@ def shared(module_home: Paths, engine_environ: dict[str, str], tiny_chat_gguf: P
     with running(module_home, environ={**engine_environ, **NO_KEYRING}) as started:
         started.use(lambda client: client.import_model(tiny_chat_gguf))
         yield started
+
+
+def test_an_adapter_is_taken_in_attached_and_detached_when_it_goes(
+    service: RunningService, tiny_chat_gguf: Path, tmp_path: Path
+) -> None:
+    file = write_tiny_adapter(tmp_path / "poems.gguf")
+
+    async def run(client: Client) -> None:
+        model = await client.import_model(tiny_chat_gguf)
+        job = await ended(client, (await client.start_job("adapter", {"path": str(file), "name": "Poems"})).id)
+        assert job.state == "done", job
+        [adapter] = await client.adapters()
+        assert (adapter.id, adapter.name, adapter.arch, adapter.fits_models) == ("poems", "Poems", "qwen2", [model.id])
+        await client.set_model_options(model.id, ModelOptions(adapters=[AdapterUse(id=adapter.id, scale=0.5)]))
+        assert (await client.load_model(model.id)).state == "ready"
+        [child] = service.children()
+        assert any(str(file) in argument for argument in child.cmdline())
+        removed = await client.remove_adapter(adapter.id)
+        assert removed.id == adapter.id
+        assert await client.adapters() == []
+        assert not (await client.model_options(model.id)).adapters
+        with pytest.raises(ClientError) as error:
+            await client.remove_adapter(adapter.id)
+        assert error.value.status == 404
+        with pytest.raises(ClientError, match="no adapter"):
+            await client.start_job("adapter", {"path": str(tmp_path)})
+
+    service.use(run)
+    assert file.exists()  # it lies elsewhere
