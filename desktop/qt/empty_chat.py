@@ -22,11 +22,12 @@ LONG_MS = 2000  # after this long, waiting is explained and can be given up
 
 
 class EmptyChat(QStackedWidget):
-    """`show_state` with a name of PAGES. `dropped(paths)` and `choose_asked` are the ways to a first model."""
+    """`show_state` with a name of PAGES. `dropped`, `choose_asked`, `find_asked` are the ways to a first model."""
 
     dropped = Signal(list)
     choose_asked = Signal()
     give_up_asked = Signal()
+    find_asked = Signal()
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -97,6 +98,9 @@ class EmptyChat(QStackedWidget):
         zone.dropped.connect(self.dropped)
         zone.choose_clicked.connect(self.choose_asked)
         layout.addWidget(zone)
+        find = Button(self._theme, "Find one: to download, or of Ollama and LM Studio", "ghost", icon="compass")
+        find.clicked.connect(self.find_asked)
+        layout.addWidget(find, 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addWidget(self._command_line(), 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addStretch(3)
         return page

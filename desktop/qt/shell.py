@@ -342,6 +342,7 @@ class MainWindow(Pane):
         self.chat.model_asked.connect(lambda _anchor: self.open_picker())
         self.chat.column.empty.dropped.connect(self.import_files)
         self.chat.column.empty.choose_asked.connect(self.choose_file)
+        self.chat.column.empty.find_asked.connect(lambda: self.show_models_view("installed"))
         self.picker.chosen.connect(self.chat.take_model)
         self.picker.manage_asked.connect(lambda: self.show_page("models"))
         self.picker.choose_file_asked.connect(self.choose_file)
