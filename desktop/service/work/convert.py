@@ -45,8 +45,7 @@ class Converting:
                 check_revision(revision)
             return JobAbout(title=f"Convert {repo}", subject=repo, key=f"{repo} {_out_type(chosen)}")
         folder = chosen.path("path")
-        build = await self._maker.build()
-        await asyncio.to_thread(check_checkpoint, folder, scripts_of(build))
+        await asyncio.to_thread(check_checkpoint, folder, scripts_of(self._maker.unproven_build))
         return JobAbout(title=f"Convert {folder.name}", key=f"{folder} {_out_type(chosen)}")
 
     async def run(self, options: Mapping[str, Any], context: JobContext) -> dict[str, Any]:

@@ -31,6 +31,11 @@ class Maker:
         await self._engine.require_proven()
         return self._engine.build
 
+    @property
+    def unproven_build(self) -> EngineBuild:
+        """For a look at its files: a proof can take a minute, which is too long for an answer."""
+        return self._engine.build
+
     async def folder(self, stem: str) -> Path:
         """The folder of what is made of the model `stem`."""
         folder = self.tools.paths.models / MADE / without_quant(stem)
