@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import json
 import os
@@ -24,21 +23,17 @@ from models.database import Database
 from models.errors import BadGguf, Cancelled, ConvertRefused, ModelExists, ModelNotFound
 from models.gguf import GgufHeader, read_header
 from models.llamacpp import EngineBuild
-from models.progress import Cancel, Progress
+from models.progress import Cancel
 from tests.engine.rig import library_model
+from tests.models.adapters.conftest import Made
 from tests.models.convert.conftest import Known
-from tests.models.convert.test_agreement import TOLERANCE, converted, next_logprobs, served
+from tests.models.convert.test_agreement import TOLERANCE, next_logprobs, served
 
 pytestmark = pytest.mark.anyio
 
 
 def peft_folder(known: Callable[[str], Known], name: str) -> Path:
     return known(name).folder.with_name(f"{name}-adapter")
-
-
-async def made(folder: Path, base: Path | GgufHeader, target: Path, build: EngineBuild, **arguments: Any) -> Path:
-    options = {"report": lambda _progress: None, "cancel": Cancel(), "floor_bytes": 0} | arguments
-    return (await convert_adapter(check_adapter(folder), base, target, build=build, **options)).path
 
 
 @asynccontextmanager
@@ -52,16 +47,10 @@ async def library(path: Path) -> AsyncIterator[AdapterLibrary]:
 
 @pytest.mark.parametrize("name", ["llama", "qwen3"])
 async def test_an_adapter_changes_the_model_as_transformers_changes_it(
-    name: str, known: Callable[[str], Known], build: EngineBuild, home: Paths
+    name: str, made: Made, known: Callable[[str], Known], build: EngineBuild, home: Paths
 ) -> None:
-    """Converted with nothing but the GGUF file of its base model; applied, then switched off in a request."""
-    base = await converted(known(name), build, home.models / "base.gguf", "f32")
-    told: list[Progress] = []
-
-    path = await made(peft_folder(known, name), base.header, home.models / "adapter.gguf", build, report=told.append)
-
-    assert told[-1].fraction == 1.0
-    assert sorted(os.listdir(home.models)) == ["adapter.gguf", "base.gguf"]
+    """Converted with nothing but the GGUF file of its base model; applied, then switched off."""
+    base, path = await made(name)
     answers = known(name).answers
     adapters = (LoadedAdapter("a", path, 1.0),)
     async with served(
@@ -77,14 +66,20 @@ async def test_an_adapter_changes_the_model_as_transformers_changes_it(
 
 
 async def test_the_base_may_be_a_folder_or_a_gguf_file(
-    known: Callable[[str], Known], build: EngineBuild, tmp_path: Path
+    made: Made, known: Callable[[str], Known], build: EngineBuild, tmp_path: Path
 ) -> None:
-    base = await converted(known("llama"), build, tmp_path / "base.gguf", "f16")
-    folder = peft_folder(known, "llama")
+    _, by_header = await made("llama")
+    by_folder = tmp_path / "adapter.gguf"
+    adapter = check_adapter(peft_folder(known, "llama"))
 
-    by_header, by_folder = await asyncio.gather(
-        made(folder, base.header, tmp_path / "one.gguf", build),
-        made(folder, known("llama").folder, tmp_path / "two.gguf", build),
+    await convert_adapter(
+        adapter,
+        known("llama").folder,
+        by_folder,
+        build=build,
+        report=lambda _progress: None,
+        cancel=Cancel(),
+        floor_bytes=0,
     )
 
     one, two = read_header(by_header), read_header(by_folder)
@@ -152,25 +147,24 @@ async def test_a_cancelled_conversion_leaves_nothing(
     target = tmp_path / "adapter.gguf"
 
     with pytest.raises(Cancelled):
-        await made(
-            peft_folder(known, "llama"),
+        await convert_adapter(
+            check_adapter(peft_folder(known, "llama")),
             known("llama").folder,
             target,
-            build,
-            cancel=cancel,
+            build=build,
             report=lambda _progress: cancel.set(),
+            cancel=cancel,
+            floor_bytes=0,
         )
 
     assert os.listdir(tmp_path) == []
 
 
-async def test_the_library_keeps_matches_and_removes_adapters(
-    known: Callable[[str], Known], build: EngineBuild, home: Paths
-) -> None:
-    base = await converted(known("llama"), build, home.models / "base.gguf", "f16")
-    own = home.models / "own"
-    own.mkdir()
-    path = await made(peft_folder(known, "llama"), base.header, own / "poems.gguf", build)
+async def test_the_library_keeps_matches_and_removes_adapters(made: Made, home: Paths) -> None:
+    base, converted_adapter = await made("llama")
+    path = home.models / "own" / "poems.gguf"
+    path.parent.mkdir()
+    shutil.copy(converted_adapter, path)
     model = dataclasses.replace(library_model("base", base.path), arch="llama")
     gone = dataclasses.replace(model, id="gone", path=home.models / "gone.gguf")
     async with library(home.data / "jackdaw.db") as adapters:
@@ -192,15 +186,12 @@ async def test_the_library_keeps_matches_and_removes_adapters(
         removed = await adapters.remove("poems-more", home.models)
 
         assert removed.file_deleted
-        assert sorted(os.listdir(home.models)) == ["base.gguf"]
+        assert os.listdir(home.models) == []
         assert await adapters.list() == []
 
 
-async def test_an_adapter_fits_only_models_with_its_shapes(
-    known: Callable[[str], Known], build: EngineBuild, tmp_path: Path, tiny_chat_gguf: Path
-) -> None:
-    base = await converted(known("llama"), build, tmp_path / "base.gguf", "f16")
-    path = await made(peft_folder(known, "llama"), base.header, tmp_path / "adapter.gguf", build)
+async def test_an_adapter_fits_only_models_with_its_shapes(made: Made, tiny_chat_gguf: Path) -> None:
+    base, path = await made("llama")
     shape = adapter_shape(read_header(path), "adapter.gguf")
 
     assert fits(shape, base.header)

@@ -85,6 +85,22 @@ def write_qwen3(folder: Path) -> None:
     _save(folder, Qwen3ForCausalLM, Qwen3Config(**BASE, head_dim=16), _byte_pairs)
 
 
+def write_gemma3_vision(folder: Path) -> None:
+    """A model that sees, with its weights named as published ones are, which transformers 5 writes otherwise."""
+    from safetensors.torch import load_file, save_file
+    from transformers import Gemma3Config, Gemma3ForConditionalGeneration
+
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {**BASE, "num_hidden_layers": 6, "head_dim": 16, "sliding_window": 32}
+    config = Gemma3Config(text_config=text, vision_config=sizes | {"image_size": 56, "patch_size": 14})
+    _save(folder, Gemma3ForConditionalGeneration, config, partial(_sentencepiece, space_before=False))
+    path = folder / "model.safetensors"
+    named = {name.replace("vision_tower.", "vision_tower.vision_model."): it for name, it in load_file(path).items()}
+    save_file(named, path)
+    processor = {"image_mean": [0.5] * 3, "image_std": [0.5] * 3, "image_processor_type": "Gemma3ImageProcessor"}
+    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
     "llama": write_llama,
     "qwen2": write_qwen2,
@@ -269,6 +285,8 @@ def _embeddings(folder: Path) -> list[list[float]]:
 
 
 def main(folder: Path) -> None:
+    write_gemma3_vision(folder / "gemma3-vision")
+    (folder / "gemma3-vision.json").write_text("{}")
     for name in (*MAKERS, "minilm"):
         answers = make(name, folder / name)
         (folder / f"{name}.json").write_text(json.dumps(answers))

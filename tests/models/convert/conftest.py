@@ -38,7 +38,7 @@ def build(engine_bin: Path) -> EngineBuild:
 
 @pytest.fixture(scope="session")
 def known() -> Callable[[str], Known]:
-    """Returns `known(name)` for a name of checkpoints.MAKERS, or "minilm"."""
+    """Returns `known(name)` for a name of checkpoints.MAKERS, "gemma3-vision" or "minilm"."""
     key = inspect.getsource(checkpoints) + version("transformers") + version("torch")
     folder = engine_cache().parent / "test-models" / f"checkpoints-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
     if not folder.exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -16,6 +17,7 @@ from engine.llama_server import LlamaServer, ServerSpec
 from engine.types import LoadPlan
 from models.convert.checkpoint import check_checkpoint
 from models.convert.convert import Converted, OutType, convert
+from models.errors import ConvertRefused
 from models.gguf import Kind
 from models.llamacpp import EngineBuild, binary
 from models.progress import Cancel, Progress
@@ -127,3 +129,39 @@ async def test_minilm_from_its_package_gives_the_same_embeddings(
     for entry, expected in zip(answer["data"], minilm.answers["embeddings"], strict=True):
         cosine = float(np.dot(entry["embedding"], expected) / np.linalg.norm(entry["embedding"]))
         assert cosine >= COSINE, cosine
+
+
+async def test_the_picture_part_is_made_beside_its_model(
+    known: Callable[[str], Known], build: EngineBuild, home: Paths
+) -> None:
+    assert build.convert_dir is not None
+    checkpoint = check_checkpoint(known("gemma3-vision").folder, build.convert_dir)
+    arguments: dict[str, Any] = {"build": build, "report": lambda _progress: None, "cancel": Cancel(), "floor_bytes": 0}
+
+    model, projector = await asyncio.gather(
+        convert(checkpoint, home.models / "model.gguf", "f16", **arguments),
+        convert(checkpoint, home.models / "mmproj-model.gguf", "f16", projector=True, **arguments),
+    )
+
+    assert checkpoint.has_projector
+    assert (model.header.architecture, model.header.file_kind) == ("gemma3", "model")
+    assert (projector.header.architecture, projector.header.file_kind) == ("clip", "mmproj")
+    async with served(build, home, model.path, "chat", projector=projector.path) as server:
+        assert server.props["modalities"]["vision"] is True
+
+
+async def test_a_model_of_text_alone_has_no_picture_part(
+    known: Callable[[str], Known], build: EngineBuild, home: Paths
+) -> None:
+    assert build.convert_dir is not None
+    checkpoint = check_checkpoint(known("gemma3").folder, build.convert_dir)
+
+    with pytest.raises(ConvertRefused, match="has no picture part"):
+        await convert(
+            checkpoint,
+            home.models / "mmproj.gguf",
+            build=build,
+            report=lambda _progress: None,
+            cancel=Cancel(),
+            projector=True,
+        )
