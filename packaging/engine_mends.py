@@ -19,7 +19,14 @@ class Mend(NamedTuple):
     edits: tuple[tuple[str, str], ...]
 
 
+# llama-perplexity and llama-imatrix print in a thread and end without waiting for it: now and then the last lines,
+# which are the result, were lost, and the exit code was 0.
+_END = r"(    llama_backend_free\(\);\n)(\n    return 0;\n\}\s*)$"
+_WAIT = r"\1    common_log_pause(common_log_main());\n\2"
+
 MENDS = (
+    Mend("llama-perplexity says all before it ends", "tools/perplexity/perplexity.cpp", ((_END, _WAIT),)),
+    Mend("llama-imatrix says all before it ends", "tools/imatrix/imatrix.cpp", ((_END, _WAIT),)),
     # A request that waits for its first token looks every second whether its client is still there. That second began
     # anew with each result for anybody else, so beside a running stream a client that had left kept its slot until its
     # whole prompt was read, and its place in the queue until a slot was free. With a fixed deadline the look is taken.

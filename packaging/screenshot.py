@@ -48,7 +48,7 @@ PARAMETERS = {"max_tokens": 160, "temperature": 0.3, "seed": 1, "stop": ["\n"]}
 
 
 def main() -> int:
-    """Save chat-light.png, chat-dark.png, models-light.png, first-run-light.png; 0 when all are written."""
+    """Save the pictures of the first run, the chat and the Models page; 0 when all are written."""
     wishes = _arguments()
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     os.environ["QT_SCALE_FACTOR"] = str(wishes.scale)
@@ -112,6 +112,31 @@ class _Session:
         window.models.show_model(next(iter(store.models)))
         _wait(lambda: window.models.inspector.local.fit.fit is not None)
         self._save(window, "models-light")
+        self._show_what_can_be_had(window)
+        self._quantize(window)
+
+    def _show_what_can_be_had(self, window: MainWindow) -> None:
+        """Suggestions for this machine, from the catalogue: nothing is asked of the network."""
+        window.show_models_view("discover")
+        cards = window.models.discover.list.cards
+        _wait(lambda: cards.rowCount() > 3)
+        self._save(window, "discover-light")
+
+    def _quantize(self, window: MainWindow) -> None:
+        """A tiny model becomes its whole ladder, each type measured: the chart's figures are this machine's."""
+        source = _tiny_model(self._paths.data)
+        window.import_files([source])
+        _wait(lambda: source.stem in window.store.models)
+        window.making.quantize(source.stem)
+        panel = window.making.panel
+        assert panel is not None
+        _wait(lambda: panel.rows.rows)
+        panel.ladder.click()
+        panel.start.click()
+        _wait(lambda: any(job.kind == "quantize" for job in window.store.jobs.values()))
+        _wait(lambda: not window.store.running_jobs() and len(panel.results.chart.points) > 5)
+        _wait(lambda: not window.toasts.toasts)
+        self._save(window, "quantize-light")
 
     def _save(self, window: MainWindow, name: str) -> None:
         _pump(0.5)
@@ -141,7 +166,7 @@ def _pump(seconds: float) -> None:
 def _tiny_model(folder: Path) -> Path:
     from models.tiny_model import write_tiny_model
 
-    return write_tiny_model(folder / "tiny-chat.gguf", name="Tiny Chat")
+    return write_tiny_model(folder / "tiny-chat-f16.gguf", name="Tiny Chat")
 
 
 def _arguments() -> argparse.Namespace:

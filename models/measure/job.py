@@ -87,6 +87,7 @@ class _Run:
         self.timed_job = ToolJob(job.build, job.folder, job.cancel, job.pidfiles, nice=0)
         self.answer = answer
         self.logits: loss.Logits | None = None
+        self.source_perplexity = 0.0
         self.failures: set[str] = set()
         others = [subject for subject in plan.models if subject.id != plan.source.id]
         self.subjects = [plan.source, *dict.fromkeys(others)]
@@ -144,7 +145,8 @@ class _Run:
             await self.store.end(subject.id, self.plan.source.id, "failed", error.message)
 
     async def _source_logits(self) -> None:
-        if self.rows[self.plan.source.id].divergence is not None:
+        if (known := self.rows[self.plan.source.id].divergence) is not None:
+            self.source_perplexity = known.perplexity
             self.logits = loss.existing_logits(self.logits_path, self.context)
             if self.logits is not None:
                 self.counter.finish(self.plan.chunks)
@@ -163,6 +165,7 @@ class _Run:
             report=step,
         )
         # The source loses nothing against itself: what is stored is that, and its perplexity.
+        self.source_perplexity = perplexity
         itself = Divergence(0.0, 0.0, 0.0, 100.0, perplexity, error, perplexity)
         await self.store.note(self.plan.source.id, self.plan.source.id, itself, tokens_measured=self.logits.tokens)
         self.counter.finish(self.plan.chunks)
@@ -171,7 +174,14 @@ class _Run:
         row, source_id = self.rows[subject.id], self.plan.source.id
         if row.divergence is None and subject.id != source_id and self.logits is not None:
             step = self.counter.step(self.plan.chunks)
-            found = await loss.divergence(self.job, subject.path, self.logits, name=subject.quant, report=step)
+            found = await loss.divergence(
+                self.job,
+                subject.path,
+                self.logits,
+                source_perplexity=self.source_perplexity,
+                name=subject.quant,
+                report=step,
+            )
             await self.store.note(subject.id, source_id, found, tokens_measured=self.logits.tokens)
             self.counter.finish(self.plan.chunks)
         if row.speed is None:

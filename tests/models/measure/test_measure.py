@@ -77,8 +77,7 @@ async def test_a_ladder_is_measured_and_stored(
     same = [by_quant[name].divergence.same_top_percent for name in ("F16", "Q8_0", "Q4_K_M", "Q2_K")]  # type: ignore[union-attr]
     assert same == sorted(same, reverse=True)
     perplexities = {row.divergence.source_perplexity for row in rows if row.divergence}
-    # What the tool prints of the source and what is read from its logits is one number.
-    assert max(perplexities) == pytest.approx(min(perplexities), rel=1e-4)
+    assert perplexities == {by_quant["F16"].divergence.perplexity}  # type: ignore[union-attr]
     for row in rows:
         assert row.speed is not None and row.speed.prompt_tokens_per_s > 0 < row.speed.tokens_per_s
         assert row.memory is not None and row.memory.context == 256 and row.memory.peak_bytes > 5_000_000
@@ -229,7 +228,7 @@ async def test_our_reading_of_the_loss_is_the_tools_own(
         job, ladder[0], neutral_text(), tmp_path / "a.logits", chunks=2, context=256, report=Tools()
     )
 
-    found = await loss.divergence(job, ladder[2], logits, name="Q4_K_M", report=Tools())
+    found = await loss.divergence(job, ladder[2], logits, source_perplexity=perplexity, name="Q4_K_M", report=Tools())
 
     # The last of its rows, one per chunk, has the same means with fewer digits; the tool may lose lines at its end.
     argv = [binary(build, "llama-perplexity"), "--offline", "-m", ladder[2], "-c", "256", "-b", "256"]
@@ -245,7 +244,21 @@ async def test_our_reading_of_the_loss_is_the_tools_own(
     assert found.perplexity == pytest.approx(float(row[1]), rel=1e-3)
     assert found.kl_divergence == pytest.approx(float(row[2]), abs=2e-5)
     assert found.same_top_percent == pytest.approx(float(row[4]), abs=2e-3)
-    assert found.source_perplexity == pytest.approx(perplexity, rel=1e-4)
+    assert found.source_perplexity == perplexity
+
+
+async def test_perplexities_of_source_and_quantization_are_over_the_same_tokens(
+    ladder: tuple[Path, ...], build: EngineBuild, tmp_path: Path
+) -> None:
+    job = ToolJob(build, tmp_path, Cancel())
+    logits, perplexity, _ = await loss.source_logits(
+        job, ladder[0], neutral_text(), tmp_path / "a.logits", chunks=2, context=256, report=Tools()
+    )
+
+    itself = await loss.divergence(job, ladder[0], logits, source_perplexity=perplexity, name="F16", report=Tools())
+
+    assert itself.perplexity == pytest.approx(perplexity, rel=1e-3)
+    assert itself.kl_divergence < 1e-3
 
 
 STATISTICS = """\
@@ -261,16 +274,16 @@ Same top p: 70.571 ± 1.011 %""".splitlines()
 
 
 def test_the_statistics_are_read_strictly() -> None:
-    assert loss.parse_divergence(STATISTICS) == loss.Divergence(
-        0.237166, 0.003955, 0.795838, 70.571, 12401.975936, 2051.63127, 7155.075283
+    assert loss.parse_divergence(STATISTICS, 8000.0) == loss.Divergence(
+        0.237166, 0.003955, 0.795838, 70.571, 12401.975936, 2051.63127, 8000.0
     )
     for number, line in enumerate(STATISTICS):
-        if line.startswith(("Mean", "99.0%", "Same")):
+        if line.startswith(("Mean PPL(Q)", "Mean    KLD", "99.0%", "Same")):
             with pytest.raises(MeasureFailed, match="did not say"):
-                loss.parse_divergence(STATISTICS[:number] + STATISTICS[number + 1 :])
+                loss.parse_divergence(STATISTICS[:number] + STATISTICS[number + 1 :], 8000.0)
     nothing = [line.replace("0.237166", "nan") for line in STATISTICS]
     with pytest.raises(MeasureFailed, match="NaN"):
-        loss.parse_divergence(nothing)
+        loss.parse_divergence(nothing, 8000.0)
 
 
 def test_answers_are_compared_word_by_word() -> None:
