@@ -34,6 +34,7 @@ from models.convert.run import sweep_conversions
 from models.database import Database
 from models.download.partial import sweep
 from models.library import Library, LibraryModel
+from models.measure.divergence import sweep_logits
 from models.quantize.temporaries import sweep_temporaries
 
 log = logging.getLogger(__name__)
@@ -93,6 +94,8 @@ async def make_core(paths: Paths, options: Options, closing: AsyncExitStack) -> 
     kinds = all_kinds(tools, catalogue, engine, scheduler, fitting=fitting, events=events, start_job=start_job)
     jobs = Jobs(kinds, events, JobStore(database))
     await jobs.load()
+    if not any(record.row.kind == "measure" and record.can_resume for record in jobs.all()):
+        await asyncio.to_thread(sweep_logits, tools.measure_folder)  # gigabytes, and nobody goes on with them
     closing.push_async_callback(jobs.close)
     return Core(
         paths=paths,

@@ -61,6 +61,11 @@ class ModelTools:
             self._rules = rules
             self.hub.close()
 
+    @property
+    def measure_folder(self) -> Path:
+        """Where a measurement keeps the logits of its source until it is done."""
+        return self.paths.cache / "measure"
+
     async def here(self) -> Here:
         """What is on this machine already."""
         return Here(await self.library.list(), self.stores.found)

@@ -59,7 +59,8 @@ async def measure(
     """Measure what is missing of `plan` and return all of it, smallest file first.
 
     A model that fails is noted so and the others go on; MeasureFailed is raised at the end when all failed. Raises
-    BadGguf for the source, QuantizeFailed for an unusable text, DiskFull, Cancelled; finished steps stay.
+    BadGguf for the source, QuantizeFailed for an unusable text, DiskFull, Cancelled; finished steps stay, and the
+    source's logits too unless it was cancelled for good.
     """
     run = _Run(plan, measurements, ToolJob(build, plan.folder, cancel, pidfiles), report, answer)
     await run.prepare()
@@ -67,7 +68,8 @@ async def measure(
         await run.all_steps()
     finally:
         await measurements.interrupted(plan.source.id)
-        await asyncio.to_thread(run.logits_path.unlink, missing_ok=True)
+        if not cancel.is_set or cancel.reason == "cancel":  # after a pause they spare a run of the source
+            await asyncio.to_thread(run.logits_path.unlink, missing_ok=True)
     rows = await measurements.list(plan.source.id, run.place)
     failed = [row for row in rows if row.state == "failed"]
     if run.failures and len(run.failures) == len(run.subjects):

@@ -266,3 +266,13 @@ def test_an_adapter_is_taken_in_attached_and_detached_when_it_goes(
 
     service.use(run)
     assert file.exists()  # it lies elsewhere
+
+
+def test_logits_nobody_goes_on_with_are_gone_with_the_next_start(home: Paths, engine_environ: dict[str, str]) -> None:
+    folder = home.cache / "measure"
+    folder.mkdir(mode=0o700)
+    for name in ("a.logits", "b.logits.part"):
+        (folder / name).write_bytes(b"gigabytes")
+
+    with running(home, environ={**engine_environ, **NO_KEYRING}):
+        assert list(folder.iterdir()) == []

@@ -34,7 +34,7 @@ def all_kinds(
     pidfiles = tools.paths.children
     maker = Maker(tools, catalogue, engine, pidfiles)
     fetching = Fetching(tools)
-    measurer = Measurer(maker, tools.measurements, scheduler, fitting, tools.paths.cache / "measure")
+    measurer = Measurer(maker, tools.measurements, scheduler, fitting, tools.measure_folder)
     return {
         **local_kinds(tools.library, catalogue, engine, pidfiles),
         **store_kinds(tools),

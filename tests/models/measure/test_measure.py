@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import psutil
 import pytest
@@ -105,20 +106,26 @@ async def test_what_is_finished_is_not_measured_again(
     assert {step.partition(":")[0] for step in tools.steps} == {"Reading the text with the source", "Q4_K_M"}
 
 
-async def test_a_cancelled_measurement_goes_on_after_its_last_step(
-    subjects: list[Subject], measurements: Measurements, build: EngineBuild, tmp_path: Path
+@pytest.mark.parametrize(("reason", "kept"), [("cancel", 0), ("pause", 1)])
+async def test_a_stopped_measurement_goes_on_after_its_last_step(
+    subjects: list[Subject],
+    measurements: Measurements,
+    build: EngineBuild,
+    tmp_path: Path,
+    reason: Literal["cancel", "pause"],
+    kept: int,
 ) -> None:
     plan, cancel, moments = plan_of(subjects[:2], tmp_path / "work"), Cancel(), []
 
     def report(progress: Progress) -> None:
         if progress.message.startswith("Q8_0: speed"):
-            cancel.set()
+            cancel.set(reason)
             moments.append(time.monotonic())
 
     with pytest.raises(Cancelled):
         await measure(plan, measurements, build=build, report=report, cancel=cancel)
     assert time.monotonic() - moments[0] < 2
-    assert list((tmp_path / "work").iterdir()) == []
+    assert len(list((tmp_path / "work").glob("*.logits"))) == len(list((tmp_path / "work").iterdir())) == kept
     assert not psutil.Process().children(recursive=True)
     stopped = await measurements.get(subjects[1].id)
     assert stopped is not None
@@ -131,6 +138,7 @@ async def test_a_cancelled_measurement_goes_on_after_its_last_step(
     assert tools.steps == ["Q8_0: speed", "Q8_0: memory"]
     assert [row.state for row in rows] == ["done", "done"]
     assert rows[0].divergence == stopped.divergence
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 async def test_a_killed_measurement_goes_on_after_its_last_step(
