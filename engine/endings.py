@@ -74,7 +74,7 @@ def _out_of_memory(ending: Ending, tail: tuple[str, ...], known: Circumstances, 
     needed = max(known.needed_bytes, _amount(line))
     when = "ran out of memory" if known.ready else "did not fit into memory"
     return OutOfMemory(
-        f"{known.model_id} {when}: it needs about {gib(needed)}, {gib(known.free_bytes)} were free.",
+        f"{known.model_id} {when}: it needs about {size_text(needed)}, {size_text(known.free_bytes)} were free.",
         hint="Close other programs, unload another model, or choose a smaller context or quantization.",
         needed_bytes=needed,
         free_bytes=known.free_bytes,
@@ -105,9 +105,9 @@ def message_of(line: str) -> str:
     return _PREFIX.sub("", line)
 
 
-def gib(amount: int) -> str:
-    """Bytes for people: GiB with one decimal, MiB below one GiB."""
-    return f"{amount / GIB:.1f} GiB" if amount >= GIB else f"{amount / 1024**2:.0f} MiB"
+def size_text(amount: int) -> str:
+    """Bytes for people, in the decimal units of tables and download pages: "2.5 GB", "300 MB"."""
+    return f"{amount / 1e9:.1f} GB" if amount >= 999.5e6 else f"{amount / 1e6:.0f} MB"
 
 
 def _amount(line: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from engine.endings import gib
+from engine.endings import size_text
 from engine.fit import LEAST_CONTEXT, Wishes, load_of, plan_for, prompt_batch
 from engine.fit_memory import CONTEXT_STEP, MIB, DeviceNeed, Load, device_needs, gpu_layers
 from engine.fit_shape import Shape
@@ -153,16 +153,16 @@ def _judge(
     if over:
         return "too_large", _too_large(shape, plan, over[0], largest)
     fullest = max(devices, key=lambda device: device.total_bytes / max(1, device.free_bytes))
-    of_free = f"{gib(fullest.total_bytes)} of the {gib(fullest.free_bytes)} that {_where(fullest)} free"
+    of_free = f"{size_text(fullest.total_bytes)} of the {size_text(fullest.free_bytes)} that {_where(fullest)} free"
     if 0 < largest < min(SMALL_CONTEXT, shape.trained_context or SMALL_CONTEXT):
         most = f"{largest:,} tokens of context"
         return "tight", f"Tight: it needs {of_free}, and there is room for {most} and no more."
     if fullest.total_bytes > TIGHT_SHARE * fullest.free_bytes and not _spare(plan, fullest):
         return "tight", f"Tight: it needs {of_free}; other programs would have little left."
     split = len([device for device in devices if device.weights_bytes]) > 1
-    places = f", {gib(devices[0].total_bytes)} of them in main memory" if split else ""
+    places = f", {size_text(devices[0].total_bytes)} of them in main memory" if split else ""
     free = sum(device.free_bytes for device in devices)
-    amount = f"{gib(needed)} of the {gib(free)} that are free{places}"
+    amount = f"{size_text(needed)} of the {size_text(free)} that are free{places}"
     return "fits", f"Fits: it needs {amount}, with {plan.context:,} tokens of context."
 
 
@@ -173,13 +173,13 @@ def _spare(plan: LoadPlan, need: DeviceNeed) -> bool:
 
 
 def _too_large(shape: Shape, plan: LoadPlan, over: DeviceNeed, largest: int) -> str:
-    needs = f"it needs {gib(over.total_bytes)} with {plan.context:,} tokens of context"
-    room = f"{gib(over.free_bytes)} of {gib(over.size_bytes)} {_where(over)} free"
+    needs = f"it needs {size_text(over.total_bytes)} with {plan.context:,} tokens of context"
+    room = f"{size_text(over.free_bytes)} of {size_text(over.size_bytes)} {_where(over)} free"
     if largest >= min(LEAST_CONTEXT, shape.trained_context or LEAST_CONTEXT):
         return f"Too large like this: {needs}, {room}. Up to {largest:,} tokens would fit."
     if over.total_bytes <= TIGHT_SHARE * over.size_bytes:
         missing = max(MIB, over.total_bytes - over.free_bytes)
-        return f"Too large now: {needs}, {room}. It would fit if other programs gave back {gib(missing)}."
+        return f"Too large now: {needs}, {room}. It would fit if other programs gave back {size_text(missing)}."
     return f"Too large: {needs}, {room}. Choose a smaller quantization or a smaller model."
 
 

@@ -12,7 +12,7 @@ from engine.admission import Admit, Evict, Refuse, Resident, decide, usable_byte
 from engine.companions import AdapterPath, Beside, Resolve, find_beside
 from engine.crashes import gives_up_for_s, recent, wait_s
 from engine.devices import GpuDevice, MemoryNow, list_devices, memory_now
-from engine.endings import gib
+from engine.endings import size_text
 from engine.entries import Entry
 from engine.errors import EngineCrashLoop, OutOfMemory
 from engine.fit import LEAST_CONTEXT, Shape, Wishes, plan_for, prompt_batch, shape_of
@@ -233,7 +233,7 @@ def _modest(settings: SchedulerSettings) -> SchedulerSettings:
 def _out_of_memory(model_id: str, verdict: Refuse) -> OutOfMemory:
     held = f" {' and '.join(verdict.holders)} hold the rest." if verdict.holders else ""
     return OutOfMemory(
-        f"{model_id} needs about {gib(verdict.needed_bytes)}, {gib(verdict.free_bytes)} can be had.{held}",
+        f"{model_id} needs about {size_text(verdict.needed_bytes)}, {size_text(verdict.free_bytes)} can be had.{held}",
         hint="Close other programs, wait until the other models are idle, or choose a smaller quantization or context.",
         needed_bytes=verdict.needed_bytes,
         free_bytes=verdict.free_bytes,

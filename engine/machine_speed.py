@@ -13,7 +13,7 @@ import os
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +29,18 @@ DEPTH = 4096  # tokens in the cache when attention is measured
 PROMPT_TOKENS = 512
 GENERATE_TOKENS = 24
 REPEATS = 4
+# A first answer within seconds: a smaller model, fewer tokens, and of attention what processors usually do beside
+# matrix products (a tenth while writing, a third in prompts, on those we measured).
+QUICK_SHAPE = replace(MEASURE_SHAPE, layers=4)
+QUICK_PROMPT_TOKENS = 64
+QUICK_GENERATE_TOKENS = 8
+QUICK_REPEATS = 3
+QUICK_LAYER_S = 3e-5
+USUAL_ATTENTION_SHARE, USUAL_PROMPT_ATTENTION_SHARE = 0.1, 0.33
 CACHE_BYTES_PER_S = 60e9  # what a processor's caches give at least
 LEAST_LAYER_S = 3e-6
 LONGEST_S = 180.0
-_SCHEMA = 1
+_SCHEMA = 2
 _UNKNOWN = "The speed of this machine could not be measured"
 
 
@@ -42,7 +50,8 @@ class MachineSpeed:
 
     `attention_flops_per_s` is what one token's look back over the cache gets while generating,
     `prompt_attention_flops_per_s` the same in prompts; `layer_s` is the time of a layer beside all that. `machine`
-    names processor, engine and thread count, so figures of another machine are never taken for this one's.
+    names processor, engine and thread count, so figures of another machine are never taken for this one's. `rough` ones
+    are of a measurement of some seconds, to be replaced by a whole one.
     """
 
     weight_bytes_per_s: float
@@ -52,6 +61,7 @@ class MachineSpeed:
     layer_s: float
     machine: str
     measured_at: float = 0.0
+    rough: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +116,7 @@ def load_speed(engines: Path, build: EngineBuild) -> MachineSpeed | None:
         if saved.pop("schema") != _SCHEMA:
             return None
         speed = MachineSpeed(**{field.name: saved[field.name] for field in fields(MachineSpeed)})
-        plausible = all(0 < value < 1e18 for value in asdict(speed).values() if isinstance(value, int | float))
+        plausible = all(0 < value < 1e18 for value in asdict(speed).values() if type(value) in (int, float))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
     return speed if plausible else None
@@ -146,10 +156,45 @@ async def measure_speed(
         prompt_deep=_figure(rows, "n_prompt", effort.depth),
     )
     speed = derive(figures, _figure(small, "n_gen", 0), effort.shape, machine_id(build), effort.depth)
+    await asyncio.to_thread(_save, engines, build, speed)
+    return speed
+
+
+async def measure_quickly(engines: Path, build: EngineBuild, tuning: Tuning, work_dir: Path) -> MachineSpeed:
+    """Measure weights and prompts alone, keep the figures as rough ones, return them: about three seconds.
+
+    For the first question about speed; `measure_speed` replaces them in a quiet time. Raises EngineError.
+    """
+    with tempfile.TemporaryDirectory(dir=work_dir, prefix="speed-") as name:
+        path = Path(name) / "quick.gguf"
+        model = await asyncio.to_thread(write_tiny_model, path, shape=QUICK_SHAPE, dtype="Q8_0")
+        sizes = ("-p", str(QUICK_PROMPT_TOKENS), "-n", str(QUICK_GENERATE_TOKENS), "-r", str(QUICK_REPEATS))
+        rows = await _bench(build, tuning, model, sizes)
+    speed = derive_quickly(_figure(rows, "n_gen", 0), _figure(rows, "n_prompt", 0), machine_id(build))
+    await asyncio.to_thread(_save, engines, build, speed)
+    return speed
+
+
+def derive_quickly(generate: float, prompt: float, machine: str, shape: TinyShape = QUICK_SHAPE) -> MachineSpeed:
+    """Rough figures from tokens per second of a model of `shape`; their `machine` is not that of whole ones, so that
+    corrections learned with the ones are not applied to the others."""
+    flops = 2 * tiny_parameters(shape) * prompt
+    return MachineSpeed(
+        weight_bytes_per_s=tiny_bytes(shape) / max(1e-6, 1 / generate - shape.layers * QUICK_LAYER_S),
+        flops_per_s=flops,
+        attention_flops_per_s=USUAL_ATTENTION_SHARE * flops,
+        prompt_attention_flops_per_s=USUAL_PROMPT_ATTENTION_SHARE * flops,
+        layer_s=QUICK_LAYER_S,
+        machine=f"{machine}-rough",
+        measured_at=time.time(),
+        rough=True,
+    )
+
+
+def _save(engines: Path, build: EngineBuild, speed: MachineSpeed) -> None:
     path = _speed_file(engines, build)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    await asyncio.to_thread(write_json, path, {"schema": _SCHEMA, **asdict(speed)})
-    return speed
+    write_json(path, {"schema": _SCHEMA, **asdict(speed)})
 
 
 def machine_id(build: EngineBuild) -> str:

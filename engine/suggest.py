@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from engine.endings import gib
+from engine.endings import size_text
 from engine.fit import COMFORTABLE_CONTEXT
 from engine.fit_memory import MIB, PROCESS_BYTES, VOCABULARY_BYTES
 from engine.fit_verdict import TIGHT_SHARE, Verdict
@@ -122,7 +122,7 @@ def _for_task(task: Task, rows: Sequence[Judged], machine: Machine) -> list[Pick
 
 def _reason(task: Task, one: Judged, machine: Machine, *, slow: bool) -> str:
     left = max(0, machine.free_bytes - one.needed_bytes)
-    room = f"leaves {gib(left)} free" if one.verdict == "fits" else f"just fits, with {gib(left)} to spare"
+    room = f"leaves {size_text(left)} free" if one.verdict == "fits" else f"just fits, with {size_text(left)} to spare"
     if one.tokens_per_s is None:
         return f"{_STRENGTH[task]} that {room}."
     speed = f"{_speed_words(one.tokens_per_s)} here"
@@ -134,7 +134,7 @@ def _reason(task: Task, one: Judged, machine: Machine, *, slow: bool) -> str:
 def _second_reason(words: str, one: Judged, best: Judged) -> str:
     if words == "Faster" and one.tokens_per_s is not None:
         return f"Faster: {_speed_words(one.tokens_per_s)} here, and weaker than {best.row.name}."
-    needs = f"{gib(one.needed_bytes)} instead of {gib(best.needed_bytes)}"
+    needs = f"{size_text(one.needed_bytes)} instead of {size_text(best.needed_bytes)}"
     return f"Small: needs {needs}, so other programs keep their memory."
 
 

@@ -277,7 +277,7 @@ def _free_bytes(path: Path) -> int:
 def _disk_full(path: Path) -> DiskFull:
     free = _free_bytes(path)
     return DiskFull(
-        f"The disk with {path.parent} is full: {free / 2**20:.1f} MiB are free. What was saved before is intact.",
+        f"The disk with {path.parent} is full: {free / 1e6:.1f} MB are free. What was saved before is intact.",
         free_bytes=free,
         hint="Make room on that disk, then try again.",
     )

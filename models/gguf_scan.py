@@ -72,7 +72,7 @@ class _Cursor:
                 hint="Download or copy it again.",
             )
         if end > form.MAX_HEADER_BYTES:
-            raise Refused(f"its header is larger than {form.MAX_HEADER_BYTES >> 20} MiB")
+            raise Refused(f"its header is larger than {form.MAX_HEADER_BYTES // 10**6} MB")
         self._at += count
 
     def _need(self, count: int, what: str) -> int:
@@ -107,7 +107,7 @@ class _Cursor:
             raise Refused(f"{what} claims {length} bytes; at most {max_bytes} are accepted")
         self.kept_bytes += length
         if self.kept_bytes > form.MAX_KEPT_TEXT_BYTES:
-            raise Refused(f"its header holds more than {form.MAX_KEPT_TEXT_BYTES >> 20} MiB of text")
+            raise Refused(f"its header holds more than {form.MAX_KEPT_TEXT_BYTES // 10**6} MB of text")
         return self.take(length, what).decode("utf-8", errors="replace")
 
     def skip_strings(self, count: int, what: str, wanted: frozenset[bytes]) -> bool:

@@ -17,8 +17,8 @@ from pathlib import Path
 from desktop.service.machine import devices
 from desktop.wire import DoctorReport, EngineInfo
 from engine.doctor import doctor_report
-from engine.errors import EngineUnproven
-from engine.machine_speed import MachineSpeed, load_speed, measure_speed
+from engine.errors import EngineError, EngineUnproven
+from engine.machine_speed import MachineSpeed, load_speed, measure_quickly, measure_speed
 from engine.proof import ProofResult, from_json, prove_and_save
 from engine.tuning import is_measured, load_tuning, measure, measured_figures
 from engine.types import Tuning
@@ -34,13 +34,14 @@ class EngineState:
 
     def __init__(self, engines: Path, environ: Mapping[str, str] | None = None) -> None:
         self.tuning = Tuning()
-        self.speed: MachineSpeed | None = None  # None until it was measured
+        self.speed: MachineSpeed | None = None  # None until it was measured, rough until that was done in a quiet time
         self._engines = engines
         self._environ = os.environ if environ is None else environ
         self._found: EngineBuild | None = None
         self._missing: BinaryMissing | None = None
         self._proof: ProofResult | None = None
         self._proving: asyncio.Task[ProofResult] | None = None
+        self._quick: asyncio.Task[None] | None = None
 
     @property
     def build(self) -> EngineBuild:
@@ -98,9 +99,31 @@ class EngineState:
             if not await asyncio.to_thread(is_measured, self._engines, self._found):
                 self.tuning = await measure(self._engines, self._found, Path(folder), _log_step)
                 log.info("threads: %s", self.tuning.source)
-            if self.speed is None:
+            if self.speed is None or self.speed.rough:
                 self.speed = await measure_speed(self._engines, self._found, self.tuning, Path(folder), _log_step)
                 log.info("memory is read at %.1f GB/s", self.speed.weight_bytes_per_s / 1e9)
+
+    async def need_speed(self) -> MachineSpeed | None:
+        """How fast this machine is, measured roughly now, within some seconds, when it was not yet.
+
+        None where it cannot be: no build, one that is not proven, or a measurement that failed, which is not repeated.
+        """
+        if self.speed is None and self._found is not None:
+            self._quick = self._quick or asyncio.create_task(self._measure_quickly(), name="quick measurement")
+            await asyncio.shield(self._quick)
+        return self.speed
+
+    async def _measure_quickly(self) -> None:
+        assert self._found is not None
+        try:
+            await self.require_proven()
+            with tempfile.TemporaryDirectory(prefix="jackdaw-tuning-", ignore_cleanup_errors=True) as folder:
+                found = await measure_quickly(self._engines, self._found, self.tuning, Path(folder))
+        except (EngineError, ModelsError, OSError) as error:
+            log.warning("The speed of this machine was not measured: %s", error)
+            return
+        if self.speed is None:  # the whole measurement may have ended meanwhile
+            self.speed = found
 
     async def report(self, *, again: bool) -> DoctorReport:
         """What the doctor says; with `again` after a new proof."""
@@ -131,10 +154,11 @@ class EngineState:
         return EngineInfo(build=self._found.label, proven=self.proven, backend=self._found.backend, reason=reason)
 
     async def close(self) -> None:
-        """Break off a running proof; its children are stopped by it."""
-        if self._proving is not None:
-            self._proving.cancel()
-            await asyncio.gather(self._proving, return_exceptions=True)
+        """Break off a running proof and measurement; their children are stopped by it."""
+        running = [task for task in (self._quick, self._proving) if task is not None]
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
 
     def _proof_task(self, *, again: bool) -> asyncio.Task[ProofResult]:
         """The proof that is running, or a new one."""

@@ -39,6 +39,7 @@ class Sizes:
     """What a file's size alone says."""
 
     free_bytes: int
+    total_bytes: int = 0
 
     def verdict(self, file_bytes: int) -> Verdict:
         """Whether a model of this size will fit as things are."""
@@ -60,21 +61,29 @@ class Fitting:
         self._measurements = measurements
 
     async def sizes(self) -> Sizes:
-        """For lists of files."""
-        return Sizes((await self.machine()).free_bytes)
+        """For lists of files: memory alone, at once."""
+        machine = await self._scheduler.machine()
+        return Sizes(machine.free_bytes, machine.total_bytes)
 
     async def machine(self) -> Machine:
-        """What a model that comes now may use."""
-        return await self._scheduler.machine(self._engine.speed)
+        """What a model that comes now may use, with this machine's speed: measured now when it was not yet."""
+        return await self._scheduler.machine(await self._engine.need_speed())
 
     async def of_model(self, model_id: str, options: ModelOptions | None = None) -> FitRow:
         """A model of the library; `options` None takes the remembered ones. Raises ModelNotFound, BadOption."""
+        await self._engine.need_speed()
+        return await self._as_known(model_id, options)
+
+    async def _as_known(self, model_id: str, options: ModelOptions | None = None) -> FitRow:
         speed = self._engine.speed
         return fit_row(await self._scheduler.fit(model_id, options, speed=speed, seen=await self._seen()))
 
     async def estimate(self, model_id: str) -> Estimate:
-        """What a list shows of a model: what was measured of it here comes before what is expected."""
-        judged, measured = await self.of_model(model_id), await self._measurements.get(model_id)
+        """What a list shows of a model: what was measured of it here comes before what is expected.
+
+        No list waits for the machine to be measured.
+        """
+        judged, measured = await self._as_known(model_id), await self._measurements.get(model_id)
         expected = Estimate(
             judged.needed_bytes, judged.verdict != "too_large", judged.tokens_per_s, judged.speed_source
         )

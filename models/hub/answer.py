@@ -70,7 +70,7 @@ def _read(response: httpx.Response, max_bytes: int, until: float) -> bytes:
         body += unpack.step(chunk, max_bytes + 1 - len(body))
         if packed > max_bytes or len(body) > max_bytes:
             raise TooLarge(
-                f"{response.url.host} sent more than {max_bytes >> 20} MiB for an answer; reading was stopped.",
+                f"{response.url.host} sent more than {max_bytes // 10**6} MB for an answer; reading was stopped.",
                 hint="Check hub_endpoint in the settings.",
             )
         if time.monotonic() > until:

@@ -98,7 +98,7 @@ class RangeReader:
         if count <= 0:
             return b""
         if self.bytes_read + count > MAX_BYTES:
-            raise TooLarge(f"The header of {self._source.name} is longer than {MAX_BYTES >> 20} MiB.")
+            raise TooLarge(f"The header of {self._source.name} is longer than {MAX_BYTES // 10**6} MB.")
         headers = {**self._source.headers, "range": f"bytes={start}-{start + count - 1}", "accept-encoding": "identity"}
         try:
             answer = fetch(self._source.client, "GET", self._url, headers=headers, max_bytes=count)

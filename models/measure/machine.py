@@ -13,8 +13,8 @@ from models.measure.types import Place
 
 def this_place(build: EngineBuild) -> Place:
     """Processor, how many, and memory; the build with a mark of its very files. Reads those files: blocks for 0.1 s."""
-    memory_gib = round(psutil.virtual_memory().total / 2**30)
-    machine = f"{_processor()}, {psutil.cpu_count() or 1} processors, {memory_gib} GiB"
+    memory_gb = round(psutil.virtual_memory().total / 1e9)
+    machine = f"{_processor()}, {psutil.cpu_count() or 1} processors, {memory_gb} GB"
     return Place(machine, f"{build.label} ({build.backend}, {proof_id(build.bin_dir)[:8]})")
 
 

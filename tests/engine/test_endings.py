@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.endings import Circumstances, explain, gib
+from engine.endings import Circumstances, explain, size_text
 from engine.errors import EngineStopped, LoadFailed, OutOfMemory
 from models.child import Ending
 
@@ -26,7 +26,7 @@ def test_out_of_memory_is_told_by_its_log(line: str) -> None:
     assert isinstance(error, OutOfMemory)
     assert error.needed_bytes >= 6 * 1024**3
     assert error.free_bytes == 2 * 1024**3
-    assert "2.0 GiB were free" in error.message
+    assert "2.1 GB were free" in error.message
     assert "smaller context" in error.hint
 
 
@@ -72,6 +72,8 @@ def test_our_own_reason_comes_first() -> None:
     assert error.message == "m: it hung, so it was stopped."
 
 
-@pytest.mark.parametrize(("amount", "text"), [(5 * 1024**3 // 2, "2.5 GiB"), (300 * 1024**2, "300 MiB")])
+@pytest.mark.parametrize(
+    ("amount", "text"), [(2_500_000_000, "2.5 GB"), (999_600_000, "1.0 GB"), (300_000_000, "300 MB")]
+)
 def test_bytes_for_people(amount: int, text: str) -> None:
-    assert gib(amount) == text
+    assert size_text(amount) == text

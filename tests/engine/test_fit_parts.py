@@ -226,7 +226,7 @@ def test_the_verdict_and_its_sentence(free_gib: float, options: ModelOptions, ve
     judged = fit(SEVEN_B, wishes_of(options, Companions()), machine(free_gib))
     assert judged.verdict == verdict
     assert says in judged.sentence
-    assert "GiB" in judged.sentence
+    assert " GB " in judged.sentence and "iB" not in judged.sentence
 
 
 def test_what_can_never_fit_says_so() -> None:

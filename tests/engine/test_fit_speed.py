@@ -16,7 +16,18 @@ from desktop.paths import Paths
 from engine.fit_memory import Load
 from engine.fit_shape import Shape
 from engine.fit_speed import SPEEDS_MIGRATION, SpeedsSeen, SpeedStore, active_bytes, expected_speed, predict
-from engine.machine_speed import BenchFigures, Effort, MachineSpeed, derive, load_speed, measure_speed, tiny_bytes
+from engine.machine_speed import (
+    QUICK_SHAPE,
+    BenchFigures,
+    Effort,
+    MachineSpeed,
+    derive,
+    derive_quickly,
+    load_speed,
+    measure_quickly,
+    measure_speed,
+    tiny_bytes,
+)
 from engine.tuning import MEASURE_SHAPE
 from engine.types import Tuning
 from models.database import Database
@@ -153,21 +164,49 @@ def test_noise_never_makes_an_impossible_machine(
 
 
 @pytest.mark.anyio
-async def test_the_machine_is_measured_by_its_own_engine_and_remembered(home: Paths, engine_bin: Path) -> None:
-    build = find_build(home.engines, {"JACKDAW_ENGINE": str(engine_bin)})
+async def test_the_machine_is_measured_by_its_own_engine_and_remembered(
+    home: Paths, engine_bin: Path, tmp_path: Path
+) -> None:
+    engines = tmp_path / "engines"  # a folder of its own: in the real one are figures that programs go by
+    build = find_build(engines, {"JACKDAW_ENGINE": str(engine_bin)})
     shape = TinyShape(layers=2, embedding=256, heads=4, kv_heads=2, feed_forward=1024, context=4096)
     steps: list[Progress] = []
     measured = await measure_speed(
-        home.engines, build, Tuning(), home.runtime, steps.append, effort=Effort(shape, depth=256, repeats=1)
+        engines, build, Tuning(), home.runtime, steps.append, effort=Effort(shape, depth=256, repeats=1)
     )
     assert len(steps) == 3
     assert measured.weight_bytes_per_s > 1e8
     assert measured.flops_per_s > 1e9
-    assert load_speed(home.engines, build) == measured
+    assert load_speed(engines, build) == measured
     assert not list(home.runtime.glob("speed-*"))
 
-    (saved,) = (home.engines / "speeds").glob("*.json")
+    (saved,) = (engines / "speeds").glob("*.json")
     content = json.loads(saved.read_text())
     for damage in ("", "[]", json.dumps({**content, "flops_per_s": -1}), json.dumps({**content, "schema": 99})):
         saved.write_text(damage)
-        assert load_speed(home.engines, build) is None
+        assert load_speed(engines, build) is None
+
+
+def test_a_quick_measurement_keeps_its_corrections_apart() -> None:
+    """What a figure is corrected by belongs to it: a whole measurement later must not inherit it."""
+    generate_s = tiny_bytes(QUICK_SHAPE) / 10e9 + QUICK_SHAPE.layers * 3e-5
+    found = derive_quickly(1 / generate_s, 512.0, "made")
+    assert found.rough and found.machine != "made"
+    assert found.weight_bytes_per_s == pytest.approx(10e9, rel=0.01)
+    assert (
+        0 < predict(SEVEN_B, LOAD, found, 4096)[0] < predict(SEVEN_B, LOAD, found, 0)[0] == pytest.approx(2.1, rel=0.1)
+    )
+
+
+@pytest.mark.anyio
+async def test_a_quick_measurement_is_kept_until_a_whole_one_comes(
+    home: Paths, engine_bin: Path, tmp_path: Path
+) -> None:
+    engines = tmp_path / "engines"
+    build = find_build(engines, {"JACKDAW_ENGINE": str(engine_bin)})
+
+    rough = await measure_quickly(engines, build, Tuning(), home.runtime)
+
+    assert rough.rough and rough.weight_bytes_per_s > 1e8 and rough.flops_per_s > 1e9
+    assert load_speed(engines, build) == rough
+    assert not list(home.runtime.glob("speed-*"))

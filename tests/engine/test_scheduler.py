@@ -340,7 +340,7 @@ async def test_out_of_memory_twice_is_told_with_the_numbers(home: Paths, tmp_pat
             await loading.scheduler.load("a")
         assert loading.states("a") == ["queued", "loading", "failed"]
     assert failed.value.needed_bytes == 9663676416
-    assert "9.0 GiB" in failed.value.message
+    assert "9.7 GB" in failed.value.message
     assert loading.suspects == []
 
 

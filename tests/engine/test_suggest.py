@@ -78,7 +78,7 @@ def test_nothing_is_suggested_that_does_not_fit() -> None:
 def test_the_reason_names_room_and_speed() -> None:
     here = machine(10)
     pick = suggest([estimate(row, here) for row in ROWS], here, ("chat",))[0]
-    assert pick.reason == "The strongest chat model that leaves 4.3 GiB free and should write about 8.1 tokens/s here."
+    assert pick.reason == "The strongest chat model that leaves 4.6 GB free and should write about 8.1 tokens/s here."
 
 
 def test_a_faster_and_a_smaller_one_follow() -> None:

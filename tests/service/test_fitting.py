@@ -58,3 +58,36 @@ def test_only_telling_answers_teach(
             await database.close()
 
     asyncio.run(go())
+
+
+def test_the_first_question_measures_the_machine_and_lists_do_not_wait_for_it(
+    home: Paths, engine_bin: Path, tiny_chat_gguf: Path, tmp_path: Path
+) -> None:
+    async def go() -> None:
+        database = await Database.open(home.database, MIGRATIONS)
+        engine = EngineState(tmp_path / "engines", {**os.environ, "JACKDAW_ENGINE": str(engine_bin)})
+        await engine.find()
+        try:
+            async with rig(home, engine_bin, {"m": library_model("m", tiny_chat_gguf)}) as made:
+                fitting = Fitting(made.scheduler, engine, SpeedStore(database), Measurements(database))
+                assert (await fitting.estimate("m")).tokens_per_s is None
+                assert engine.speed is None
+                machines = await asyncio.gather(fitting.machine(), fitting.machine())  # measured once for both
+                assert machines[0].speed is machines[1].speed is engine.speed is not None
+                assert (await fitting.of_model("m")).tokens_per_s
+                assert (await fitting.estimate("m")).tokens_per_s
+        finally:
+            await engine.close()
+            await database.close()
+
+    asyncio.run(go())
+
+
+def test_without_a_build_the_speed_stays_unknown(tmp_path: Path) -> None:
+    async def go() -> None:
+        engine = EngineState(tmp_path / "engines", {"JACKDAW_ENGINE": str(tmp_path / "none")})
+        await engine.find()
+        assert await engine.need_speed() is None
+        await engine.close()
+
+    asyncio.run(go())

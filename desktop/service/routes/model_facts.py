@@ -53,9 +53,9 @@ async def measurements(core: Core, call: Call) -> wire.MeasurementList:
     if source_id == model.id and model.source_model:
         source_id = model.source_model
     place = await asyncio.to_thread(this_place, core.engine.build)
-    machine = await core.fitting.machine()
+    sizes = await core.fitting.sizes()
     rows = await store.list(source_id, place)
-    return measurement_list(source_id, rows, await store.answers(source_id), machine.total_bytes)
+    return measurement_list(source_id, rows, await store.answers(source_id), sizes.total_bytes)
 
 
 async def quants(core: Core, call: Call) -> wire.QuantTypeList:
