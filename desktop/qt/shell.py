@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QRect, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QGuiApplication, QIcon, QPainter, QPixmap
+from PySide6.QtCore import QRect, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QCloseEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QFileDialog, QStackedWidget, QWidget
 
 from desktop.paths import Paths
@@ -28,7 +28,7 @@ from desktop.qt.models.job_actions import JobActions
 from desktop.qt.models.job_news import JobNews
 from desktop.qt.models.page import ModelsPage
 from desktop.qt.palette_rows import PaletteSource
-from desktop.qt.rail import Rail, paint_mark
+from desktop.qt.rail import Rail
 from desktop.qt.settings_panel import SettingsPanel
 from desktop.qt.shortcuts_panel import ShortcutsPanel
 from desktop.qt.status_bar import StatusBar
@@ -37,13 +37,13 @@ from desktop.qt.surface import Pane, column, row
 from desktop.qt.theme import Theme
 from desktop.qt.tray import Tray
 from desktop.qt.window_commands import window_commands
+from desktop.qt.window_icon import window_icon
+from desktop.qt.window_place import MINIMUM, on_a_screen, room_on_screen
 from desktop.qt.window_state import WindowState, load_window_state, save_window_state
 
 if TYPE_CHECKING:
     from desktop.client import Client
 
-MINIMUM = (960, 600)
-TITLE_BAR = 40  # a frame is known only once the window is shown; few are higher
 LastRequest = Callable[["Client"], Coroutine[Any, Any, object]]
 
 
@@ -140,11 +140,11 @@ class MainWindow(Pane):
         state = self.state
         size = QSize(state.width, state.height)
         self.resize(size.expandedTo(QSize(*MINIMUM)))
-        if (room := _room_on_screen(self)) is not None and size.boundedTo(room) != size:
+        if (room := room_on_screen(self)) is not None and size.boundedTo(room) != size:
             # A window larger than the screen has its composer or its title bar out of reach.
             self.resize(size.boundedTo(room))
             state.maximized = True
-        if state.x is not None and state.y is not None and _on_a_screen(QRect(state.x, state.y, state.width, 60)):
+        if state.x is not None and state.y is not None and on_a_screen(QRect(state.x, state.y, state.width, 60)):
             self.move(state.x, state.y)
         self.chat.list_wanted, self.chat.inspector_wanted = state.list_open, state.inspector_open
         self.chat.last_model = state.model_id
@@ -376,34 +376,10 @@ class MainWindow(Pane):
             self.commands.run(name)
 
 
-def window_icon(theme: Theme) -> QIcon:
-    """The program's icon, drawn at the sizes that title bars and trays ask for."""
-    icon = QIcon()
-    for side in (16, 22, 32, 48, 64, 128):
-        pixmap = QPixmap(side, side)
-        pixmap.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(pixmap)
-        paint_mark(painter, QRectF(0, 0, side, side), theme)
-        painter.end()
-        icon.addPixmap(pixmap)
-    return icon
-
-
 def _use_look(theme: Theme, state: WindowState) -> None:
     if state.theme in ("system", "light", "dark"):
         theme.set_mode(state.theme)  # type: ignore[arg-type]
     theme.set_zoom(state.zoom)
-
-
-def _on_a_screen(place: QRect) -> bool:
-    """Whether the title bar would be somewhere the user can reach it: screens come and go."""
-    return any(screen.availableGeometry().intersects(place) for screen in QGuiApplication.screens())
-
-
-def _room_on_screen(window: QWidget) -> QSize | None:
-    """How large a window with a frame can be; None where a screen is smaller than any window of ours."""
-    room = window.screen().availableGeometry().size() - QSize(0, TITLE_BAR)
-    return room if room.width() >= MINIMUM[0] and room.height() >= MINIMUM[1] else None
 
 
 def _same_area(area: QWidget, focused: QWidget | None) -> bool:
