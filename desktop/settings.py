@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import json
 import os
+import re
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
@@ -72,8 +74,10 @@ def endpoint_problem(value: str) -> str:
 def proxy_problem(value: str) -> str:
     """Why this is no proxy; "" when it is one, or none at all."""
     scheme, host, rest = _address(value)
-    if not value or (scheme in ("http", "https") and host and not rest):
+    if not value or (scheme == "http" and host and not rest):
         return ""
+    if scheme == "https" or scheme.startswith("socks"):
+        return f"must be an http proxy, not {scheme}: https goes through it as well, and stays closed to it."
     return "must be an address without a user's name, such as http://proxy.example:3128."
 
 
@@ -88,9 +92,19 @@ def _address(value: str) -> tuple[str, str, bool]:
     try:
         parts = urlsplit(value)
         _ = parts.port
+        host = _host(parts.netloc.rpartition("@")[2])
     except ValueError:
         return "", "", True
-    return parts.scheme, parts.hostname or "", bool(parts.username or parts.password or parts.query or parts.fragment)
+    return parts.scheme, host, bool(parts.username or parts.password or parts.query or parts.fragment)
+
+
+def _host(text: str) -> str:
+    """The host of "host:port" where it is a name or an address that can be asked for, else ""; may raise ValueError."""
+    host = re.sub(r":\d*$", "", text.lower())
+    if bracketed := re.fullmatch(r"\[([0-9a-f:.]+)\]", host):
+        return str(ipaddress.IPv6Address(bracketed[1]))
+    labels = host.encode("idna").decode("idna").removesuffix(".").split(".")
+    return host if all(re.fullmatch(r"(?!-)[\w-]{1,63}", label) for label in labels) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ TooManyRedirects = httpx.TooManyRedirects
 
 @dataclass(frozen=True)
 class NetworkRules:
-    """What the settings say. `proxy` is "" for none, else an http(s) URL that may hold a name and a password."""
+    """What the settings say. `proxy` is "" for none, else an http URL: https goes through it by CONNECT, unopened."""
 
     endpoint: str = DEFAULT_ENDPOINT
     proxy: str = ""
@@ -112,7 +112,7 @@ class Network:
         refuse(request.url, rules)
         if "authorization" in request.headers and origin(request.url) != origin(httpx.URL(rules.endpoint)):
             del request.headers["authorization"]
-        return "" if is_loopback(request.url.host) else rules.proxy
+        return "" if is_loopback(request.url.host) else _usable(rules.proxy)
 
 
 def refuse(url: httpx.URL, rules: NetworkRules) -> None:
@@ -173,6 +173,8 @@ def no_answer(error: httpx.HTTPError, url: str | httpx.URL) -> NetworkError:
     host = httpx.URL(url).host
     if isinstance(error, httpx.TooManyRedirects):
         return RedirectRefused(f"{host} pointed from one address to the next more than {MAX_REDIRECTS} times.")
+    if (doubt := _certificate_problem(error)) is not None:
+        return _not_trusted(host, doubt)
     if isinstance(error, httpx.ConnectTimeout):
         reason = f"did not answer within {CONNECT_TIMEOUT_S:.0f} s"
     elif isinstance(error, httpx.TimeoutException):
@@ -191,6 +193,34 @@ def no_answer(error: httpx.HTTPError, url: str | httpx.URL) -> NetworkError:
     )
 
 
+def _certificate_problem(error: BaseException | None) -> ssl.SSLCertVerificationError | None:
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _not_trusted(host: str, doubt: ssl.SSLCertVerificationError) -> NetworkError:
+    # Not Offline: it does not pass by itself, and asking again would only ask whoever is in between.
+    return NetworkError(
+        f"{host} showed a certificate that is not trusted ({doubt.verify_message.strip(' .')}); nothing was sent.",
+        hint="Somebody may stand between you and the Hub. Check the settings hub_endpoint and proxy, and the clock.",
+    )
+
+
+def _of_proxy(error: httpx.TransportError, proxy: str) -> httpx.TransportError | None:
+    """The failure of the proxy, if it is one: what cannot be reached is the proxy, unless a certificate is wrong."""
+    dialled = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+    if not proxy or not dialled or _certificate_problem(error) is not None:
+        return None
+    reason = "no answer" if isinstance(error, httpx.ConnectTimeout) else str(error).strip(" .")
+    return proxy_failed(proxy, reason)
+
+
+def proxy_failed(proxy: str | httpx.URL, reason: str) -> httpx.ProxyError:
+    """The failure of a proxy, which names it and not what was asked for through it."""
+    return httpx.ProxyError(f"{httpx.URL(proxy).host}: {reason}" if reason else httpx.URL(proxy).host)
+
+
 def _timeout(connect_s: float, stall_s: float) -> httpx.Timeout:
     return httpx.Timeout(stall_s, connect=connect_s)
 
@@ -199,8 +229,15 @@ def _limits() -> httpx.Limits:
     return httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=8, keepalive_expiry=30.0)
 
 
-def _bad_proxy(error: Exception) -> NetworkError:
-    return NetworkError(f"The proxy of the settings cannot be used: {error}.", hint="It looks like http://host:3128.")
+def _usable(proxy: str) -> str:
+    """`proxy` itself. Raises NetworkError unless questions and files can both go through it: http alone, or none."""
+    try:
+        url = httpx.URL(proxy)
+        if not proxy or (url.scheme == "http" and url.host):
+            return proxy
+    except (httpx.InvalidURL, UnicodeError):
+        pass
+    raise NetworkError("The proxy of the settings cannot be used.", hint="It looks like http://proxy.example:3128.")
 
 
 class _Guard(httpx.BaseTransport):
@@ -212,7 +249,13 @@ class _Guard(httpx.BaseTransport):
         self._lock = threading.Lock()
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self._transport(self._network.admit(request)).handle_request(request)
+        proxy = self._network.admit(request)
+        try:
+            response = self._transport(proxy).handle_request(request)
+        except httpx.TransportError as error:
+            if (of_proxy := _of_proxy(error, proxy)) is not None:
+                raise of_proxy from error
+            raise
         assert isinstance(response.stream, httpx.SyncByteStream)
         response.stream = _WatchedStream(response.stream, self._network, request.url)
         return _without_body(response) if response.has_redirect_location else response
@@ -224,12 +267,7 @@ class _Guard(httpx.BaseTransport):
             return self._inner[proxy]
 
     def _make(self, proxy: str) -> httpx.HTTPTransport:
-        try:
-            return httpx.HTTPTransport(
-                verify=self._network.tls(), trust_env=False, limits=_limits(), proxy=proxy or None
-            )
-        except (ValueError, ImportError) as error:
-            raise _bad_proxy(error) from error
+        return httpx.HTTPTransport(verify=self._network.tls(), trust_env=False, limits=_limits(), proxy=proxy or None)
 
     def close(self) -> None:
         for transport in self._inner.values():
@@ -244,19 +282,22 @@ class _AsyncGuard(httpx.AsyncBaseTransport):
         self._inner: dict[str, httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await self._transport(self._network.admit(request)).handle_async_request(request)
+        proxy = self._network.admit(request)
+        try:
+            response = await self._transport(proxy).handle_async_request(request)
+        except httpx.TransportError as error:
+            if (of_proxy := _of_proxy(error, proxy)) is not None:
+                raise of_proxy from error
+            raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
         response.stream = _WatchedAsyncStream(response.stream, self._network, request.url)
         return await _without_body_async(response) if response.has_redirect_location else response
 
     def _transport(self, proxy: str) -> httpx.AsyncHTTPTransport:
         if proxy not in self._inner:
-            try:
-                self._inner[proxy] = httpx.AsyncHTTPTransport(
-                    verify=self._network.tls(), trust_env=False, limits=_limits(), proxy=proxy or None
-                )
-            except (ValueError, ImportError) as error:
-                raise _bad_proxy(error) from error
+            self._inner[proxy] = httpx.AsyncHTTPTransport(
+                verify=self._network.tls(), trust_env=False, limits=_limits(), proxy=proxy or None
+            )
         return self._inner[proxy]
 
     async def aclose(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
+import os
 import select
 import socket
 import ssl
@@ -21,7 +22,7 @@ from typing import Protocol
 import httpx
 
 from models.errors import NetworkError
-from models.network import CONNECT_TIMEOUT_S, STALL_TIMEOUT_S, USER_AGENT, Network, no_answer, origin
+from models.network import CONNECT_TIMEOUT_S, STALL_TIMEOUT_S, USER_AGENT, Network, no_answer, origin, proxy_failed
 
 _DIAL_SLICE_S = 0.2
 _DRAIN_BYTES = 64 * 1024
@@ -186,8 +187,7 @@ class _Line(http.client.HTTPConnection):
         self._aborted = threading.Event()
 
     def connect(self) -> None:
-        at = (self._proxy.host, self._proxy.port or 80) if self._proxy is not None else (self.host, self.port)
-        sock = self._dial(*at)
+        sock = self._dial(self.host, self.port) if self._proxy is None else self._dial_proxy(self._proxy)
         try:
             self.sock = sock  # from here on `abort` reaches it
             sock.settimeout(self.connect_s)
@@ -233,28 +233,51 @@ class _Line(http.client.HTTPConnection):
         if code := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(code, "connect")
 
+    def _dial_proxy(self, proxy: httpx.URL) -> socket.socket:
+        try:
+            return self._dial(proxy.host, proxy.port or 80)
+        except OSError as error:
+            raise _ProxyFailed(proxy, _reason(error)) from error
+
     def _tunnel_through(self, proxy: httpx.URL, sock: socket.socket) -> None:
-        if proxy.scheme != "http":
-            raise NetworkError(
-                f"Files are fetched through http proxies only; {proxy.host} is {proxy.scheme}.",
-                hint="Change proxy in the settings.",
-            )
-        at = f"{self.host}:{self.port}"
+        at = f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
         login = f"{proxy.username}:{proxy.password}".encode()
         allowed = f"Proxy-Authorization: Basic {base64.b64encode(login).decode()}\r\n" if proxy.userinfo else ""
-        sock.sendall(f"CONNECT {at} HTTP/1.1\r\nHost: {at}\r\n{allowed}\r\n".encode("ascii"))
-        response = http.client.HTTPResponse(sock, method="CONNECT")
-        response.begin()
-        if response.status != 200:
-            raise NetworkError(f"The proxy {proxy.host} refuses to connect (HTTP {response.status}).")
+        try:
+            sock.sendall(f"CONNECT {at} HTTP/1.1\r\nHost: {at}\r\n{allowed}\r\n".encode("ascii"))
+            with contextlib.closing(http.client.HTTPResponse(sock, method="CONNECT")) as response:
+                response.begin()
+        except (OSError, http.client.HTTPException) as error:
+            raise _ProxyFailed(proxy, _reason(error)) from error
+        if not 200 <= response.status < 300:
+            raise _ProxyFailed(proxy, f"HTTP {response.status}")
 
 
 class _NotConnected(OSError):
     """No address of a host took the connection; the reason is its argument."""
 
 
+class _ProxyFailed(OSError):
+    """The proxy did not answer or did not connect: its address and the reason."""
+
+
+def _reason(error: Exception) -> str:
+    cause = error.args[0] if isinstance(error, _NotConnected) else error
+    if isinstance(cause, TimeoutError):
+        return "no answer"
+    if isinstance(cause, http.client.HTTPException):
+        return "it does not speak HTTP"
+    return os.strerror(cause.errno) if isinstance(cause, OSError) and cause.errno else "no such host"
+
+
 def _named(error: Exception, *, reading: bool = False) -> httpx.TransportError:
     """The same failure as the HTTP client of network.py would name it."""
+    if isinstance(error, _ProxyFailed):
+        return proxy_failed(*error.args)
+    if isinstance(error, ssl.SSLCertVerificationError):
+        refused = httpx.ConnectError("")
+        refused.__cause__ = error
+        return refused
     if isinstance(error, _NotConnected):
         timed_out = isinstance(error.args[0], TimeoutError)
         return httpx.ConnectTimeout("") if timed_out else httpx.ConnectError("")

@@ -119,7 +119,8 @@ class Answer:
 class FakeHub:
     """The Hub and its CDN, each a thread per connection. `tokens` are the valid ones with their user names.
 
-    `rate` limits every body of the CDN to so many bytes per second. `requests` is all that came, in order.
+    `rate` limits every body of the CDN to so many bytes per second. `requests` is all that came, in order. `called` are
+    addresses by which its hosts name themselves when something stands before them.
     """
 
     def __init__(self, *, port: int = 0, rate: float | None = None) -> None:
@@ -127,6 +128,7 @@ class FakeHub:
         self.tokens: dict[str, str] = {}
         self.requests: list[Seen] = []
         self.rate = rate
+        self.called: dict[Host, str] = {}
         self.closing = threading.Event()
         self._switches: list[Switch] = []
         self._lock = threading.Lock()
@@ -153,7 +155,7 @@ class FakeHub:
     # What is there
 
     def url(self, host: Host) -> str:
-        return f"http://{NAMES[host]}:{self._servers[host].server_port}"
+        return self.called.get(host) or f"http://{NAMES[host]}:{self._servers[host].server_port}"
 
     @property
     def endpoint(self) -> str:

@@ -39,6 +39,22 @@ def test_the_file_is_numbered_and_holds_only_what_differs() -> None:
     assert content == {"version": 1, "port": 6000}
 
 
+# What no request could be made for: found by asking for it.
+NO_HOSTS = (
+    "exa mple",
+    "xn--",
+    "\u2488.com",
+    "a..b",
+    "-",
+    "[::1]x",
+    "x\\y",
+    "*",
+    "ex%41mple",
+    "a" * 64,
+    "[fe80::1%25e]x",
+)
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -58,6 +74,10 @@ def test_the_file_is_numbered_and_holds_only_what_differs() -> None:
         ({"hub_endpoint": "https://[::1"}, "address"),
         ({"proxy": "proxy.example:3128"}, "http://proxy.example:3128"),
         ({"proxy": "http://me:secret@proxy.example"}, "without a user"),
+        ({"proxy": "https://proxy.example:3128"}, "must be an http proxy, not https"),
+        ({"proxy": "socks5://127.0.0.1:1080"}, "must be an http proxy, not socks5"),
+        ({"proxy": "http://proxy example:3128"}, "http://proxy.example:3128"),
+        *(({"hub_endpoint": f"https://{host}"}, "address|https://") for host in NO_HOSTS),
         ({"model_folders": f"/models{os.pathsep}more"}, "whole paths"),
         ({"download_parts": 0}, "between 1 and 16"),
         ({"air_gapped": "yes"}, "true or false"),
