@@ -22,7 +22,9 @@ TASKS: tuple[Task, ...] = ("chat", "code", "autocomplete", "embedding", "rerank"
 
 # Tokens per second below which waiting is what one does: reading takes about five words a second, and autocomplete
 # must be there before the next key.
-ENOUGH_SPEED = {"chat": 6.0, "code": 8.0, "vision": 6.0, "autocomplete": 25.0}
+ENOUGH_SPEED = {"chat": 5.0, "code": 6.0, "vision": 5.0, "autocomplete": 25.0}
+# And tokens per second of reading: a folder of a thousand pages is half a million tokens to embed.
+ENOUGH_READING = {"embedding": 200.0, "rerank": 200.0}
 COMFORTABLE_SPEED = 15.0
 MOST_PER_TASK = 3
 CACHE_BYTES = 1.4  # of a token, times the square root of the parameters
@@ -60,12 +62,16 @@ class Row(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A row with what is known of it here. `tokens_per_s` is None where the machine was not measured."""
+    """A row with what is known of it here: `tokens_per_s` while it writes, `prompt_tokens_per_s` while it reads.
+
+    Both are None where the machine was not measured, and the first for a model that does not write.
+    """
 
     row: Row
     verdict: Verdict
     needed_bytes: int
     tokens_per_s: float | None = None
+    prompt_tokens_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ def estimate(row: Row, machine: Machine) -> Judged:
     needed = row.file_bytes + cache + compute + PROCESS_BYTES + 150_000 * VOCABULARY_BYTES
     free = machine.free_bytes
     verdict: Verdict = "too_large" if needed > free else "tight" if needed > TIGHT_SHARE * free else "fits"
-    return Judged(row, verdict, needed, _speed(row, machine) if writes else None)
+    return Judged(row, verdict, needed, _speed(row, machine) if writes else None, _reading(row, machine))
 
 
 def suggest(judged: Iterable[Judged], machine: Machine, tasks: Sequence[Task] = TASKS) -> tuple[Pick, ...]:
@@ -106,51 +112,61 @@ def _for_task(task: Task, rows: Sequence[Judged], machine: Machine) -> list[Pick
     usable = [one for one in able if one.verdict == "fits"] or able
     if not usable:
         return []
-    enough = ENOUGH_SPEED.get(task, 0.0)
-    quick = [one for one in usable if one.tokens_per_s is None or one.tokens_per_s >= enough]
-    best = max(quick or usable, key=_strength if quick else _quickness)
+    quick = [one for one in usable if _quick_enough(task, one)]
+    best = max(quick, key=_strength) if quick else max(usable, key=lambda one: _pace(task, one) or 0.0)
     picks = [Pick(task, best, _reason(task, best, machine, slow=not quick))]
     chosen = {best.row.repo}
     for better, words in ((_much_faster(best), "Faster"), (_much_smaller(best), "Small")):
-        others = [one for one in usable if one.row.repo not in chosen and better(one)]
+        others = [one for one in quick or usable if one.row.repo not in chosen and better(one)]
         if others and len(picks) < MOST_PER_TASK:
             second = max(others, key=_strength)
             chosen.add(second.row.repo)
-            picks.append(Pick(task, second, _second_reason(words, second, best)))
+            picks.append(Pick(task, second, _second_reason(task, words, second, best)))
     return picks
 
 
 def _reason(task: Task, one: Judged, machine: Machine, *, slow: bool) -> str:
     left = max(0, machine.free_bytes - one.needed_bytes)
     room = f"leaves {size_text(left)} free" if one.verdict == "fits" else f"just fits, with {size_text(left)} to spare"
-    if one.tokens_per_s is None:
+    pace = _pace_words(task, one)
+    if not pace:
         return f"{_STRENGTH[task]} that {room}."
-    speed = f"{_speed_words(one.tokens_per_s)} here"
     if slow:
-        return f"The quickest that fits and {room}; even so it should write only {speed}."
-    return f"{_STRENGTH[task]} that {room} and should write {speed}."
+        return f"The quickest that fits and {room}; even so it should {pace.replace('about', 'only about')}."
+    return f"{_STRENGTH[task]} that {room} and should {pace}."
 
 
-def _second_reason(words: str, one: Judged, best: Judged) -> str:
-    if words == "Faster" and one.tokens_per_s is not None:
-        return f"Faster: {_speed_words(one.tokens_per_s)} here, and weaker than {best.row.name}."
+def _second_reason(task: Task, words: str, one: Judged, best: Judged) -> str:
+    pace = _pace_words(task, one)
+    if words == "Faster":
+        return f"Faster: it should {pace}, and is weaker than {best.row.name}."
     needs = f"{size_text(one.needed_bytes)} instead of {size_text(best.needed_bytes)}"
-    return f"Small: needs {needs}, so other programs keep their memory."
+    return f"Small: it needs {needs}, so other programs keep their memory{f', and should {pace}' if pace else ''}."
 
 
-def _speed_words(tokens_per_s: float) -> str:
-    amount = f"{tokens_per_s:.0f}" if tokens_per_s >= 10 else f"{tokens_per_s:.1f}"
-    return f"about {amount} tokens/s"
+def _quick_enough(task: Task, one: Judged) -> bool:
+    pace = _pace(task, one)
+    return pace is None or pace >= (ENOUGH_SPEED | ENOUGH_READING)[task]
+
+
+def _pace(task: Task, one: Judged) -> float | None:
+    """Tokens per second of what the task waits for: reading where nothing is written."""
+    return one.prompt_tokens_per_s if task in ENOUGH_READING else one.tokens_per_s
+
+
+def _pace_words(task: Task, one: Judged) -> str:
+    pace = _pace(task, one)
+    if pace is None:
+        return ""
+    # no more digits than an estimate has
+    amount = f"{float(f'{pace:.2g}'):,.0f}" if pace >= 10 else f"{pace:.1f}"
+    return f"{'read' if task in ENOUGH_READING else 'write'} about {amount} tokens/s here"
 
 
 def _strength(one: Judged) -> tuple[float, int]:
     """How much a model is expected to know: a mixture counts as the geometric mean of all and its active parameters."""
     active = one.row.active_params or one.row.params
     return ((one.row.params * active) ** 0.5, one.row.context_length)
-
-
-def _quickness(one: Judged) -> float:
-    return one.tokens_per_s or 0.0
 
 
 def _much_faster(best: Judged) -> Callable[[Judged], bool]:
@@ -168,3 +184,9 @@ def _speed(row: Row, machine: Machine) -> float | None:
     active = row.file_bytes * (row.active_params or row.params) / row.params
     layers = max(12.0, 4.4e-4 * math.sqrt(row.params))  # 24 at 0.5 B, 32 to 40 at 8 B, 80 to 120 at 70 B
     return 1 / (active / machine.speed.weight_bytes_per_s + layers * machine.speed.layer_s)
+
+
+def _reading(row: Row, machine: Machine) -> float | None:
+    if machine.speed is None or not row.params:
+        return None
+    return machine.speed.flops_per_s / (2 * (row.active_params or row.params))

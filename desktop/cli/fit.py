@@ -79,13 +79,20 @@ async def suggest(context: Context) -> int:
 
 def _suggestion_text(one: wire.Suggestion) -> str:
     model = one.model
+    about = "" if model.checked else "about "
     facts = ", ".join(
         filter(
-            None, (f"{count_text(model.params)} parameters", model.quant, bytes_text(model.file_bytes), model.licence)
+            None,
+            (
+                f"{count_text(model.params)} parameters",
+                model.quant,
+                about + bytes_text(model.file_bytes),
+                model.licence,
+            ),
         )
     )
     get = f"here as {model.installed}" if model.installed else f"jackdaw models pull {model.repo}:{model.quant}"
-    unchecked = "" if model.checked else "\n  not compared with the Hub yet"
+    unchecked = "" if model.checked else "\n  From our list, which was not compared with the Hub yet."
     return f"{one.task}: {model.name} ({facts})\n  {one.reason}\n  {get}{unchecked}"
 
 

@@ -38,7 +38,8 @@ ROWS = (
     Row("eight", 8_000_000_000, 4_900_000_000),
     Row("mixture", 30_500_000_000, 18_600_000_000, ("chat", "code"), active_params=3_300_000_000),
     Row("seventy", 70_000_000_000, 42_500_000_000),
-    Row("embed", 600_000_000, 640_000_000, ("embedding",)),
+    Row("embed", 300_000_000, 320_000_000, ("embedding",)),
+    Row("large-embed", 8_000_000_000, 4_900_000_000, ("embedding",)),
 )
 
 
@@ -99,7 +100,19 @@ def test_tight_ones_only_when_nothing_fits_well() -> None:
 
 def test_every_task_has_words_of_its_own() -> None:
     here = machine(64)
-    row = Row("all", 3_000_000_000, 2_000_000_000, TASKS)
+    row = Row("all", 300_000_000, 200_000_000, TASKS)
     picks = suggest([estimate(row, here)], here)
     assert [pick.task for pick in picks] == list(TASKS)
     assert len({pick.reason for pick in picks}) == len(TASKS)
+
+
+def test_none_is_suggested_that_is_too_slow_to_use_while_another_is_not() -> None:
+    """A small pick was one that wrote 1.3 tokens/s, and an embedding model one that reads 5."""
+    here = machine(32, OLD)
+    picks = suggest([estimate(row, here) for row in ROWS], here)
+    assert all(pick.judged.row.name not in ("eight", "seventy", "large-embed") for pick in picks)
+    embedding = next(
+        pick for pick in suggest([estimate(row, machine(32)) for row in ROWS], machine(32)) if pick.task == "embedding"
+    )
+    assert embedding.judged.row.name == "embed"
+    assert embedding.reason.endswith("and should read about 330 tokens/s here.")
