@@ -131,7 +131,7 @@ class Settings:
     hub_endpoint: str = _setting(
         "https://huggingface.co", "The Hugging Face Hub, or a mirror of it.", problem=endpoint_problem
     )
-    proxy: str = _setting("", "Proxy for everything from the network; empty for none.", problem=proxy_problem)
+    proxy: str = _setting("", "An http proxy for everything from the network; empty for none.", problem=proxy_problem)
     air_gapped: bool = _setting(False, "Never use the network: everything that would is refused at once.")
     model_folders: str = _setting(
         "",

@@ -230,6 +230,8 @@ class _Server(ThreadingHTTPServer):
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
+        if self.hub.rate is not None:  # a slow line holds little: what was sent, but for that, has come
+            request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16 * 1024)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:

@@ -89,7 +89,7 @@ class Outside:
         self._servers.append(server)
         self._doors[name] = server.sockets[0].getsockname()[1]
 
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, _: int) -> None:
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, own_port: int) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         method, target, _version = head.split("\r\n")[0].split()
         self.asked.append(f"{method} {target}")

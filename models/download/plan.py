@@ -164,7 +164,7 @@ class Plan:
             claim.partial.add(start, end)
             item.fresh_bytes += end - start
             self._unsaved += end - start
-            if self._unsaved >= self._limits.part_bytes // 2:
+            if self._unsaved >= self._limits.part_bytes // 4:
                 self._note()
         return True
 

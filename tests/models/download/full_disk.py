@@ -53,8 +53,7 @@ def during_stage(rig: Rig, disk: Disk) -> Seen:
     kept = [(found.path, found.done) for found in partials(rig.folder)]
     disk.free()
     rig.hub.rate, rig.on_progress = None, lambda progress: None
-    before = rig.sent()
-    return {"full": full, "kept": kept, "before": before}
+    return {"full": full, "kept": kept, "before": len(rig.hub.seen("cdn", "GET"))}
 
 
 STAGES = {"before": before_stage, "during": during_stage}
@@ -73,7 +72,7 @@ def main(stage: str, folder: str) -> None:
         seen = STAGES[stage](rig, disk)
         (path,) = rig.fetch()
         seen["after"] = path.read_bytes() == CONTENT
-        seen["again"] = rig.sent() - seen.get("before", 0)
+        seen["again"] = sum(one.sent for one in rig.hub.seen("cdn", "GET")[seen.get("before", 0) :])
     seen["old"] = old.read_bytes() == CONTENT[: 256 * KIB]
     seen["files"] = sorted(path.name for path in disk.folder.rglob("*") if path.is_file())
     print(json.dumps(seen))
