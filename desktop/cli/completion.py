@@ -10,7 +10,7 @@ from desktop.client import Client, ClientError
 from desktop.settings import FIELDS
 
 # After these words a name from the service follows; the shell asks for it with `jackdaw _names KIND`.
-OF_A_MODEL = ("show", "rm", "fit", "options", "quantize", "types", "measure")
+OF_A_MODEL = ("show", "rm", "fit", "options", "quantize", "types", "measure", "split", "merge")
 KINDS = ("models", "keys", "adapters", "jobs")
 DYNAMIC: dict[tuple[str, ...], str] = {
     **dict.fromkeys([("models", name) for name in OF_A_MODEL], "models"),

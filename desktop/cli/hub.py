@@ -165,7 +165,7 @@ async def login(context: Context) -> int:
         except ClientError as error:
             if error.kind != "keyring_missing":
                 raise
-            hint = "Consent to that with: jackdaw hub login --session. It is then gone when the service ends."
+            hint = "Keep it in memory, until the service ends, with: jackdaw hub login --session"
             raise ClientError(error.kind, error.message, hint=hint) from error
     place = "in the system's keyring" if state.kept == "keyring" else "for this session, in memory alone"
     context.console.result(state.model_dump(), f"Logged in{f' as {state.user}' if state.user else ''}; kept {place}.")

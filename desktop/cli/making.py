@@ -50,6 +50,29 @@ async def quantize(context: Context) -> int:
     )
     async with context.client() as client:
         job = await see_through(context, client, await client.start_job("quantize", options), go_on=_again(context))
+        made = model_ids(job)
+        if not wanted.measure:
+            return _made(context, made, job.result)
+        context.console.note(f"Made {', '.join(made)}. Now measuring what they lose.")
+        follows = await client.job(str((job.result or {})["measure_job"]))
+        await see_through(context, client, follows, go_on=f"jackdaw jobs resume {follows.id}")
+        found = await client.measurements(wanted.id)
+    context.console.result({"models": made, "measured": found.model_dump()}, measured_text(context, found))
+    return DONE
+
+
+async def split(context: Context) -> int:
+    """A model's file in parts of a size that some disk or upload takes; the model stays."""
+    options = {"model": context.arguments.id, "max_bytes": context.arguments.max_size}
+    async with context.client() as client:
+        job = await see_through(context, client, await client.start_job("split", options))
+    return _made(context, model_ids(job), job.result)
+
+
+async def merge(context: Context) -> int:
+    """The parts of a model as one file; the parts stay."""
+    async with context.client() as client:
+        job = await see_through(context, client, await client.start_job("merge", {"model": context.arguments.id}))
     return _made(context, model_ids(job), job.result)
 
 
@@ -90,6 +113,8 @@ async def measure(context: Context) -> int:
                 options["source"] = wanted.source
             if wanted.text:
                 options["text"] = whole_path(wanted.text)
+            if wanted.chunks:
+                options["chunks"] = wanted.chunks
             if wanted.prompts:
                 options["prompts"] = _prompts(wanted.prompts)
             await see_through(context, client, await client.start_job("measure", options), go_on=_again(context))

@@ -42,16 +42,25 @@ async def take(context: Context) -> int:
 async def remove(context: Context) -> int:
     async with context.client() as client:
         removed = await client.remove_model(context.arguments.id)
-    what = "and its file deleted" if removed.file_deleted else f"its file stays: {removed.path}"
-    context.console.result(removed.model_dump(), f"{removed.id} is out of the library; {what}.")
+    context.console.result(removed.model_dump(), removed_text(removed))
     return DONE
+
+
+def removed_text(removed: wire.RemovedModel) -> str:
+    """What became of the file, what that freed, and who holds the same bytes."""
+    if not removed.file_deleted:
+        return f"{removed.id} is out of the library. Its file stays where it is: {removed.path}"
+    text = f"{removed.id} is out of the library and its file is deleted; {bytes_text(removed.freed_bytes)} became free."
+    return f"{text} The same bytes are still at {', '.join(removed.shared_with)}." if removed.shared_with else text
 
 
 def model_text(model: wire.Model) -> str:
     allocated = f"{model.allocated_context} tokens in each of {model.slots} slots" if model.allocated_context else "-"
+    loss = model.kl_divergence
     facts = (
         ("name", model.name),
         ("file", model.path),
+        ("from", model.repo or model.source_model),
         ("architecture", model.arch),
         ("parameters", count_text(model.params)),
         ("quantization", model.quant),
@@ -59,13 +68,16 @@ def model_text(model: wire.Model) -> str:
         ("kind", model.kind),
         ("trained context", f"{model.context_length} tokens"),
         ("allocated context", allocated),
+        ("pictures", "yes" if model.has_projector else ""),
+        ("speed", f"{model.tokens_per_s:.3g} tokens/s {model.speed_source}" if model.tokens_per_s else ""),
+        ("loss", "" if loss is None else f"KL divergence {loss:.4f} from {model.source_model}"),
         ("memory when loaded", bytes_text(model.needed_bytes) if model.needed_bytes else "-"),
         ("chat template", "yes" if model.has_chat_template else "no"),
         ("autocomplete", "yes" if model.supports_infill else "no"),
         ("licence", model.licence or "not stated in the file"),
         ("state", model.state + (f": {model.error}" if model.error else "")),
     )
-    return "\n".join([model.id, *(f"  {name:<20} {value}" for name, value in facts)])
+    return "\n".join([model.id, *(f"  {name:<20} {value}" for name, value in facts if value)])
 
 
 def _row(model: wire.Model) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from typing import get_args
 
@@ -95,6 +96,13 @@ def _make(inside: Commands[argparse.ArgumentParser], add: Add) -> None:
     quantize.add_argument("--keep-output", default="", metavar="TYPE", help="type of the output tensor")
     quantize.add_argument("--keep-embeddings", default="", metavar="TYPE", help="type of the embeddings")
     quantize.add_argument("--measure", action="store_true", help="measure the new ones afterwards")
+    split = add(inside, "split", "write a model in parts", making.split)
+    split.add_argument("id", metavar="ID")
+    split.add_argument(
+        "--max-size", type=size, default=2 * 10**9, metavar="SIZE", help="of a part, e.g. 500M; default 2G"
+    )
+    merge = add(inside, "merge", "write a model in parts as one file", making.merge)
+    merge.add_argument("id", metavar="ID")
     listed = add(inside, "types", "what a model can be quantized to, with sizes", making.types)
     listed.add_argument("id", metavar="ID")
     measure = add(inside, "measure", "what quantizations lose and cost on this machine", making.measure)
@@ -103,6 +111,9 @@ def _make(inside: Commands[argparse.ArgumentParser], add: Add) -> None:
     measure.add_argument("--text", default="", metavar="FILE", help="text to measure on; default: the one we ship")
     measure.add_argument(
         "--prompts", default="", metavar="FILE", help="prompts to answer, parted by empty lines; - for stdin"
+    )
+    measure.add_argument(
+        "--chunks", type=positive, metavar="N", help="pieces of 512 tokens of the text to read; default 16"
     )
     measure.add_argument("--show", action="store_true", help="print what was measured before")
 
@@ -160,3 +171,11 @@ def types(text: str) -> list[str]:
     if not names:
         raise argparse.ArgumentTypeError("must name a type, such as Q4_K_M")
     return names
+
+
+def size(text: str) -> int:
+    """Bytes as people write them: "500M", "2G", "1.5 GB"; powers of ten, as in every size we print."""
+    match = re.fullmatch(r"(\d{1,6}(?:\.\d{1,3})?)\s*([MG])B?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise argparse.ArgumentTypeError("must be a size such as 500M or 2G")
+    return round(float(match[1]) * {"M": 10**6, "G": 10**9}[match[2].upper()])

@@ -88,8 +88,8 @@ async def make_core(paths: Paths, options: Options, closing: AsyncExitStack) -> 
     )
     catalogue.judge = fitting.estimate
 
-    async def start_job(kind: str, job_options: Mapping[str, Any]) -> None:
-        await jobs.start(kind, job_options)
+    async def start_job(kind: str, job_options: Mapping[str, Any]) -> str:
+        return (await jobs.start(kind, job_options)).id
 
     kinds = all_kinds(tools, catalogue, engine, scheduler, fitting=fitting, events=events, start_job=start_job)
     jobs = Jobs(kinds, events, JobStore(database))

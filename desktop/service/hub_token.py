@@ -29,13 +29,23 @@ class HubTokenKeeper:
         return HubToken(present=state.present, kept=state.kept, user=user, problem=problem or state.problem)
 
     async def remember(self, token: str, *, session_only: bool) -> None:
-        """Keep it. Raises KeyringMissing without a keyring and without consent to the session alone, BadRequest."""
+        """Keep it, unless the Hub says that it is none.
+
+        Raises KeyringMissing without a keyring and without consent to the session alone, BadRequest, LoginNeeded. A Hub
+        that cannot be asked has nothing against it.
+        """
         try:
             await asyncio.to_thread(self._tokens.remember, token, session_only=session_only)
         except ValueError as error:
             hint = "Copy it whole from the settings of your account on the Hub; it begins with hf_."
             raise BadRequest("bad_token", f"This cannot be a token: {error}.", hint=hint) from None
         self._user = ""
+        try:
+            await self._learn_whose()
+        except LoginNeeded as error:
+            await self.forget()
+            hint = "It may have been revoked, or not been copied whole. Nothing was kept."
+            raise LoginNeeded(error.message, hint=hint) from error
 
     async def forget(self) -> None:
         """Remove it from the keyring and from memory."""
@@ -43,11 +53,18 @@ class HubTokenKeeper:
         self._user = ""
 
     async def _ask_whose(self) -> str:
-        """Learn the account's name; returns what the Hub has against the token, "" when it could not be asked."""
+        """What the Hub has against the token, "" when it has nothing or could not be asked."""
         try:
-            self._user = (await asyncio.wait_for(self._hub.whoami(), ASKED_S)).name
+            await self._learn_whose()
         except LoginNeeded as error:
             return error.message
+        return ""
+
+    async def _learn_whose(self) -> None:
+        """Learn the account's name, if the Hub answers. Raises LoginNeeded when it does not accept the token."""
+        try:
+            self._user = (await asyncio.wait_for(self._hub.whoami(), ASKED_S)).name
+        except LoginNeeded:
+            raise
         except (ModelsError, TimeoutError):
             pass
-        return ""

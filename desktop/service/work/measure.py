@@ -47,7 +47,8 @@ class Measurer:
         """Whether it can be: all models known, of one source."""
         _text_of(options), _prompts_of(options), _chunks_of(options)
         source, models = await self._subjects(options)
-        return JobAbout(title=f"Measure {len(models)} of {source.name}", subject=source.id, key=source.id)
+        key = " ".join([source.id, *sorted(model.id for model in models)])
+        return JobAbout(title=_title(source, models), subject=source.id, key=key)
 
     async def run(self, options: Mapping[str, Any], context: JobContext) -> dict[str, Any]:
         source, models = await self._subjects(options)
@@ -111,6 +112,11 @@ class Measurer:
             if row.speed is not None and row.model_id in models:
                 shape = shape_of(await asyncio.to_thread(read_model, models[row.model_id].path))
                 await self.fitting.learn(row.model_id, shape, row.speed.tokens_per_s, row.speed.prompt_tokens_per_s)
+
+
+def _title(source: LibraryModel, models: list[LibraryModel]) -> str:
+    quants = [model.quant for model in models if model.id != source.id]
+    return f"Measure {', '.join(quants)} of {source.name}" if quants else f"Measure {source.name}"
 
 
 def subject_of(model: LibraryModel) -> Subject:

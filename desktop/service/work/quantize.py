@@ -23,7 +23,8 @@ from models.quantize.split import merge, split
 from models.quantize.types import find_kept_type, find_quant
 from models.split_gguf import read_model
 
-StartJob = Callable[[str, Mapping[str, Any]], Awaitable[object]]
+StartJob = Callable[[str, Mapping[str, Any]], Awaitable[str]]
+"""Starts a job of a kind with its options; returns its id."""
 NEUTRAL = "neutral"
 QUANTIZE_OPTIONS = ("model", "to", "imatrix", "keep_embeddings", "keep_output", "measure")
 SMALLEST_PART, LARGEST_PART = 1_000_000, 1 << 50
@@ -89,9 +90,9 @@ def quantize_kinds(maker: Maker, start_job: StartJob) -> dict[str, JobKind]:
             ids.get(name) or await maker.take_in(path, made_of(model))
             for name, path in zip(wanted.to, paths, strict=True)
         ]
-        if wanted.measure:
-            await start_job("measure", {"models": made, "source": model.id})
-        return {"models": made, "peak_bytes": max(peaks.values(), default=0), "imatrix": str(matrix or "")}
+        follows = await start_job("measure", {"models": made, "source": model.id}) if wanted.measure else ""
+        peak_bytes = max(peaks.values(), default=0)
+        return {"models": made, "peak_bytes": peak_bytes, "imatrix": str(matrix or ""), "measure_job": follows}
 
     async def about_split(options: Mapping[str, Any]) -> JobAbout:
         chosen = Options(options, "model", "max_bytes")
