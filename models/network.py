@@ -33,6 +33,8 @@ Response = httpx.Response
 AsyncClient = httpx.AsyncClient
 Client = httpx.Client
 TransportError = httpx.TransportError
+URL = httpx.URL
+InvalidURL = httpx.InvalidURL
 TooManyRedirects = httpx.TooManyRedirects
 
 
@@ -122,7 +124,7 @@ def refuse(url: httpx.URL, rules: NetworkRules) -> None:
     the address, and for an address of this machine or a private network when the endpoint is a public one.
     """
     _keep_gap(url, rules)
-    if not url.host or url.scheme not in ("http", "https"):
+    if not _has_name(url) or url.scheme not in ("http", "https"):
         raise RedirectRefused(f"{url} is no address on the web.", hint="Check the setting hub_endpoint.")
     if url.userinfo:
         raise RedirectRefused(f"An address on {url.host} holds a name or a password; such addresses are not asked.")
@@ -138,9 +140,17 @@ def refuse(url: httpx.URL, rules: NetworkRules) -> None:
 def _keep_gap(url: httpx.URL, rules: NetworkRules) -> None:
     if rules.air_gapped:
         raise AirGapped(
-            f"Jackdaw is air-gapped: nothing is sent to {url.host or 'the network'}.",
+            f"Jackdaw is air-gapped: nothing is sent to {url.host if _has_name(url) else 'the network'}.",
             hint="The setting air_gapped does that: `jackdaw config air_gapped=false`.",
         )
+
+
+def _has_name(url: httpx.URL) -> bool:
+    """Whether there is a host that can be looked up: Python's resolver raises no OSError for other names."""
+    try:
+        return bool(url.host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 def origin(url: httpx.URL) -> tuple[str, str, int]:

@@ -37,9 +37,10 @@ async def fetch(
     """Fetch every file of `spec`; returns where they lie, in the order of `spec.files`.
 
     No file has its name before all of them are there and their hashes are right; files that are there already are
-    hashed and kept. What came before a failure that may pass (Offline, RateLimited, HubTrouble 5xx, DiskFull,
-    AirGapped, LoginNeeded), and before a `cancel` for "pause" or "end", stays as partial files that the next call goes
-    on from; after a "cancel" and any other error the folder is as it was.
+    hashed and kept. What came before a failure that may pass or that somebody can mend (Offline, RateLimited,
+    HubTrouble 5xx, DiskFull, AirGapped, LoginNeeded, LicenceNeeded, an untrusted certificate), and before a `cancel`
+    for "pause" or "end", stays as partial files that the next call goes on from; after a "cancel" and any other error
+    the folder is as it was.
 
     Connections are threads with large buffers, so the loop is free. Raises Cancelled within 2 s; UnsafeName, DiskFull
     (before anything is asked), AirGapped, RedirectRefused, Offline, RateLimited, LoginNeeded, LicenceNeeded,

@@ -293,7 +293,11 @@ def keeps(error: BaseException | None) -> bool:
     return isinstance(error, ModelsError) and error.kind in _KEEP
 
 
-_KEEP = ("offline", "air_gapped", "network_error", "hub_rate_limited", "hub_login_needed", "disk_full")
+# Somebody can do something about each of these: log in, accept a licence, make room; then it goes on.
+_KEEP = (
+    *("offline", "air_gapped", "network_error", "hub_rate_limited"),
+    *("hub_login_needed", "hub_licence_needed", "disk_full"),
+)
 
 
 def existing(folder: Path) -> Path:

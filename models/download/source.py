@@ -11,7 +11,7 @@ from models.download.ranges import Range
 from models.download.types import DownloadSpec, RemoteFile
 from models.errors import CommitChanged, HashMismatch, HubTrouble, Offline, RedirectRefused, TooLarge
 from models.hub.failures import failure
-from models.network import MAX_REDIRECTS, Network
+from models.network import MAX_REDIRECTS, URL, InvalidURL, Network
 from models.network_stream import Headers, Incoming, Puller
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -77,7 +77,7 @@ class Source:
             if answer.status not in _REDIRECTS:
                 return self._accept(answer, wanted, url, has_token=token is not None)
             answer.done()
-            target = urljoin(url, answer.headers.get("location", ""))
+            target = _leads_to(url, answer.headers.get("location", ""))
             changes += not _same_origin(url, target)
             self._check_redirect(url, target, changes)
             url = target
@@ -115,15 +115,10 @@ class Source:
             )
 
     def _check_redirect(self, url: str, target: str, changes: int) -> None:
-        """One step to a store, for bytes that can be checked; the network refuses what no redirect may lead to."""
+        """One step to a store, as all bytes are checked; the network refuses what no redirect may lead to."""
         away = urlsplit(target).hostname or "no host"
         if changes > 1:
             raise RedirectRefused(f"{urlsplit(url).hostname} pointed on to {away}; that is refused.")
-        if changes and not (self._file.sha256 or self._file.git_sha1):
-            raise RedirectRefused(
-                f"{self._network.host} pointed to {away} for {self._file.path}, whose content could not be checked; "
-                "that is refused."
-            )
         if urlsplit(url).scheme == "https" and urlsplit(target).scheme != "https":
             raise RedirectRefused(f"{urlsplit(url).hostname} pointed to {away} without encryption; that is refused.")
 
@@ -184,6 +179,16 @@ class Source:
             repo=self._spec.repo,
             has_token=has_token,
         ) or HubTrouble(f"{host} gave an answer nobody expected (HTTP {answer.status}).", status=answer.status)
+
+
+def _leads_to(url: str, location: str) -> str:
+    """The whole address a redirect names. Raises RedirectRefused for what is none."""
+    try:
+        target = urljoin(url, location)
+        _ = urlsplit(target).port, URL(target).host
+    except (ValueError, InvalidURL):
+        raise RedirectRefused(f"{_host(url)} pointed to something that is no address; that is refused.") from None
+    return target
 
 
 def _host(url: str) -> str:

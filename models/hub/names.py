@@ -17,6 +17,7 @@ from models.errors import UnsafeName
 SUFFIXES = frozenset({".gguf", ".safetensors", ".json", ".txt", ".model", ".jinja"})
 # File systems end at 255; what we add to a name while it is written, such as ".part", must still fit.
 MAX_PART_BYTES = 240
+UNFINISHED = ".part.json"  # how the downloader calls what it notes of a file; see models/download/partial.py
 MAX_NAME_BYTES = 900
 MAX_PARTS = 8
 MAX_SHOWN = 80
@@ -92,6 +93,8 @@ def check_file_name(name: str) -> str:
             if reason := _part_problem(part):
                 raise _unsafe(name, reason)
             _refuse_reserved(part, name)
+    if name.lower().endswith(UNFINISHED):
+        raise _unsafe(name, "what is known of an unfinished download has such a name")
     if PurePosixPath(name).suffix.lower() not in SUFFIXES:
         raise _unsafe(name, f"only {', '.join(sorted(SUFFIXES))} files are fetched")
     return name

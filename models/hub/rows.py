@@ -85,7 +85,8 @@ def _file(sibling: Any) -> HubFile:
 
 
 def _digest(text: str) -> str:
-    return text if len(text) in _SHA_DIGITS and all(char in "0123456789abcdef" for char in text) else ""
+    digits = text.lower()  # the same number, however a mirror writes it
+    return digits if len(digits) in _SHA_DIGITS and all(char in "0123456789abcdef" for char in digits) else ""
 
 
 def _facts(info: Any) -> Mapping[str, Any]:

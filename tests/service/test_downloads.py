@@ -113,6 +113,28 @@ def test_a_paused_download_stays_paused_over_a_restart_and_goes_on_when_asked(
     assert sha256_of(home.models / file) == sha256_of(weights)
 
 
+def test_cancelling_a_download_takes_nothing_from_another_of_the_same_file(
+    service: RunningService, hub: FakeHub, weights: Path
+) -> None:
+    hub.rate = RATE
+
+    async def run(client: Client) -> None:
+        rests = await client.pause_job((await begun(client)).id)
+        other = await client.start_job("download", {"repo": REPO, "variant": "F16"})
+
+        async def further() -> bool:
+            return (await client.job(other.id)).done > rests.done
+
+        assert await eventually_async(further, 20)
+        assert (await client.cancel_job(rests.id)).state == "cancelled"
+        done = await ended(client, other.id)
+        assert (done.state, done.error) == ("done", "")
+        [model] = await client.models()
+        assert sha256_of(Path(model.path)) == sha256_of(weights)
+
+    service.use(run)
+
+
 @pytest.mark.parametrize("pause_first", [False, True])
 def test_cancelling_leaves_nothing_unless_the_part_is_to_be_kept(
     service: RunningService, hub: FakeHub, home: Paths, pause_first: bool

@@ -44,6 +44,7 @@ class Fetching:
         self.tools = tools
         # Two variants of one repository may share a file, which only one job at a time may write.
         self._folders: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._written: set[tuple[str, str, str]] = set()  # repository, commit and path of what comes right now
 
     def gate(self, options: Mapping[str, Any]) -> None:
         """Raise AirGapped while nothing may be fetched."""
@@ -69,29 +70,36 @@ class Fetching:
         limits = Limits(connections=settings.download_parts, floor_bytes=tools.floor_bytes(spec.folder))
         lock = self._folders[spec.target_folder]
         await context.unless_cancelled(lock.acquire())
+        comes = _places(spec)
+        self._written |= comes
         try:
             paths = await fetch(spec, tools.network, tools.tokens.token, context.report, context.cancel, limits=limits)
         finally:
+            self._written -= comes
             lock.release()
         projector = str(context.memory.get("projector") or "")
         by_name = dict(zip((file.path for file in spec.files), paths, strict=True))
         return Fetched(spec, paths, str(context.memory.get("licence") or ""), by_name.get(projector))
 
     async def discard(self, repo: str, memory: Memory) -> None:
-        """Remove what a job has so far."""
+        """Remove what a job has so far, but for what another job fetches right now."""
         if "commit" in memory:
-            await asyncio.to_thread(_discard, self._spec(repo, memory))
+            spec = self._spec(repo, memory)
+            await asyncio.to_thread(_discard, spec.folder, _places(spec) - self._written)
 
     def _spec(self, repo: str, memory: Memory) -> DownloadSpec:
         files = tuple(RemoteFile(**file) for file in memory["files"])
         return DownloadSpec(repo, str(memory["commit"]), files, self.tools.paths.models)
 
 
-def _discard(spec: DownloadSpec) -> None:
-    ours = {(spec.repo, spec.commit, file.path) for file in spec.files}
-    for partial in partials(spec.folder):
-        if (partial.repo, partial.commit, partial.path) in ours:
-            discard(spec.folder, partial)
+def _places(spec: DownloadSpec) -> set[tuple[str, str, str]]:
+    return {(spec.repo, spec.commit, file.path) for file in spec.files}
+
+
+def _discard(folder: Path, places: set[tuple[str, str, str]]) -> None:
+    for partial in partials(folder):
+        if (partial.repo, partial.commit, partial.path) in places:
+            discard(folder, partial)
 
 
 def remove_fetched(paths: Sequence[Path], spec: DownloadSpec) -> None:
