@@ -58,7 +58,8 @@ class ModelNews(QObject):
         if job.state == "failed":
             self._tell_failed(name, job.error, job.hint)
         elif job.state == "done":
-            self._offer(str(((job.result or {}).get("model") or {}).get("id", "")), name)
+            model = (job.result or {}).get("model") or {}
+            self._offer(str(model.get("id", "")), str(model.get("name", "")) or name)
 
     def _refused(self, path: str, failure: Failure) -> None:
         self._tell_failed(Path(path).name, failure.message, failure.hint)

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from models.stores.types import ScanResult
+from models.stores.types import FoundModel, ScanResult
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,10 @@ class StoreReports:
     def found(self) -> Mapping[str, Path]:
         """A file of each content somebody's store names, by its sha256."""
         return {model.sha256: model.path for model in self.last.models if model.sha256 and not model.problem}
+
+    def at(self, path: Path) -> FoundModel | None:
+        """What the newest scan says of the model at a path."""
+        return next((model for model in self.last.models if model.path == path), None)
 
     async def load(self) -> None:
         """Read what an earlier run kept; what cannot be read is as if it had never been."""

@@ -44,6 +44,9 @@ def test_models_of_other_programs_are_used_merged_and_deleted_knowingly(
         (twins,) = report.duplicates
         assert set(twins.paths) == set(found) and twins.wasted_bytes >= 2 * twins.bytes
 
+        taken = (await done(client, "import", {"path": str(blob)})).result
+        assert taken is not None and taken["model"]["id"] == "llama3.2-3b"
+        await client.remove_model("llama3.2-3b")
         model = await client.import_model(blob)
         assert (model.id, model.source, model.path, model.has_projector) == ("llama3.2-3b", "ollama", str(blob), False)
         chat = await client.new_chat(NewChat(parameters=SamplingParameters(max_tokens=4)))

@@ -50,13 +50,38 @@ def text(
     color: QColor,
     *,
     align: Qt.AlignmentFlag = Qt.AlignmentFlag.AlignLeft,
+    elide: Qt.TextElideMode = Qt.TextElideMode.ElideRight,
 ) -> None:
     """One line of plain text, vertically centred, with an ellipsis where it does not fit."""
     area = QRectF(rect)
     painter.setFont(font)
     painter.setPen(color)
-    fitted = QFontMetricsF(font).elidedText(words, Qt.TextElideMode.ElideRight, area.width() + 0.5)
+    fitted = QFontMetricsF(font).elidedText(words, elide, area.width() + 0.5)
     painter.drawText(area, int(align | Qt.AlignmentFlag.AlignVCenter | Qt.TextFlag.TextSingleLine), fitted)
+
+
+def wrapped(words: str, font: QFont, width: float, most: int) -> list[str]:
+    """Plain text broken between words into at most `most` lines; the last ends in an ellipsis if there is more."""
+    metrics, lines = QFontMetricsF(font), [""]
+    pending = words.split()
+    while pending:
+        longer = f"{lines[-1]} {pending[0]}".strip()
+        if len(lines) == most:
+            lines[-1] = metrics.elidedText(" ".join((lines[-1], *pending)).strip(), Qt.TextElideMode.ElideRight, width)
+            break
+        if lines[-1] and metrics.horizontalAdvance(longer) > width:
+            lines.append("")
+        else:
+            lines[-1] = longer
+            pending.pop(0)
+    return lines
+
+
+def paragraph(painter: QPainter, rect: QRectF, lines: list[str], font: QFont, color: QColor) -> None:
+    """Lines of `wrapped`, evenly over the height of an area."""
+    for number, line in enumerate(lines):
+        height = rect.height() / len(lines)
+        text(painter, QRectF(rect.x(), rect.y() + number * height, rect.width(), height), line, font, color)
 
 
 def text_width(words: str, font: QFont) -> int:

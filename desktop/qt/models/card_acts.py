@@ -38,7 +38,7 @@ class CardActs(QObject):
         self._inspector = inspector
 
     def choose(self, key: str, title: str = "") -> None:
-        """Another card is current: the inspector follows, where there is anything to show."""
+        """Another card is current, or with "" none: the inspector shows what it is about, or nothing."""
         kind, _, subject = key.partition(":")
         if kind == "job":
             job = self._store.jobs.get(subject)
@@ -50,6 +50,8 @@ class CardActs(QObject):
             self._inspector.show_model(subject)
         elif kind == "repo":
             self._inspector.show_repo(subject, title)
+        else:
+            self._inspector.show_nothing()
 
     def act(self, key: str, act: str) -> None:
         """A button of a card was pressed."""

@@ -18,6 +18,8 @@ TAG = 22
 HEADING = 34
 FIRST_HEADING = 28
 END = 20  # free beside the cards, where the scroll bar stands
+LINE = 18
+MOST_LINES = 2  # of what a card is about, and of what went wrong
 BAR_SHARE = 0.44  # of the card's width, so that the words beside it always have the same room
 
 
@@ -29,13 +31,16 @@ class CardBoxes:
     tile: QRectF = field(default_factory=QRectF)
     title: QRectF = field(default_factory=QRectF)
     about: QRectF = field(default_factory=QRectF)
+    about_lines: list[str] = field(default_factory=list)
     tags: list[tuple[Tag, QRectF]] = field(default_factory=list)
     bar: QRectF = field(default_factory=QRectF)
     words: QRectF = field(default_factory=QRectF)
     problem: QRectF = field(default_factory=QRectF)
+    problem_lines: list[str] = field(default_factory=list)
     remark: QRectF = field(default_factory=QRectF)
     badge: QRectF = field(default_factory=QRectF)
     acts: list[tuple[Act, QRectF]] = field(default_factory=list)
+    bottom: float = 0.0  # where the words end
 
     def act_at(self, point: QPointF) -> int:
         """Number of the act under a point, -1 for none."""
@@ -47,15 +52,14 @@ def row_area(row: QRect, view_width: int, end: int) -> QRectF:
     return QRectF(row.left(), row.top(), view_width - end, row.height())
 
 
-def card_height(theme: Theme, card: Card, *, first: bool = False) -> int:
-    """Height of a row with the gap below it."""
+def card_height(theme: Theme, card: Card, width: float, *, first: bool = False) -> int:
+    """Height of a row of this width with the gap below it."""
     px = theme.px
     if card.heading:
         return px(FIRST_HEADING if first else HEADING)
-    lines = px(20) + (px(18) if card.about else 0) + (px(4) + px(TAG) if card.tags else 0)
-    lines += px(25) if card.progress is not None else 0
-    lines += px(40) if card.problem else 0
-    return max(lines, px(TILE)) + 2 * px(PAD) + px(GAP)
+    boxes = card_boxes(theme, card, QRectF(0, 0, width, 0))
+    bottom = max(boxes.tile.bottom(), boxes.bottom)
+    return round(bottom) + px(PAD) + px(GAP)
 
 
 def card_boxes(theme: Theme, card: Card, row: QRectF) -> CardBoxes:
@@ -70,8 +74,10 @@ def card_boxes(theme: Theme, card: Card, row: QRectF) -> CardBoxes:
     boxes.title = QRectF(x, y, room, px(20))
     y += px(20)
     if card.about:
-        boxes.about = QRectF(x, y, room, px(18))
-        y += px(18)
+        one = card.about_is_path
+        boxes.about_lines = [card.about] if one else paint.wrapped(card.about, theme.font(), room, MOST_LINES)
+        boxes.about = QRectF(x, y, room, px(LINE) * len(boxes.about_lines))
+        y = boxes.about.bottom()
     if card.tags:
         y += px(4)
         _place_tags(theme, card, boxes, y)
@@ -82,7 +88,10 @@ def card_boxes(theme: Theme, card: Card, row: QRectF) -> CardBoxes:
         boxes.words = QRectF(x + bar + px(12), y + px(9), boxes.card.right() - px(PAD) - x - bar - px(12), px(18))
         y += px(25)
     if card.problem:
-        boxes.problem = QRectF(x, y + px(4), room, px(36))
+        boxes.problem_lines = paint.wrapped(card.problem, theme.font("small"), room, MOST_LINES)
+        boxes.problem = QRectF(x, y + px(4), room, px(LINE) * len(boxes.problem_lines))
+        y = boxes.problem.bottom()
+    boxes.bottom = y
     return boxes
 
 

@@ -40,7 +40,10 @@ class CardDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         card: Card | None = index.data(CARD)
-        return QSize(0, card_height(self._theme, card, first=index.row() == 0) if card is not None else 0)
+        if card is None:
+            return QSize(0, 0)
+        width = self._pointed.width() - self._theme.px(END)
+        return QSize(0, card_height(self._theme, card, width, first=index.row() == 0))
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         card: Card | None = index.data(CARD)
@@ -80,14 +83,13 @@ class CardDelegate(QStyledItemDelegate):
         middle = Qt.AlignmentFlag.AlignHCenter
         paint.text(painter, boxes.tile, card.title[:1].upper(), theme.font("title"), color("text2"), align=middle)
         self._paint_title(painter, card, boxes.title)
-        paint.text(painter, boxes.about, card.about, theme.font(), color("text2"))
+        self._paint_about(painter, card, boxes)
         for tag, box in boxes.tags:
             paint_tag(painter, theme, tag, box)
         if card.progress is not None:
             paint_progress(painter, theme, boxes.bar, card.progress.fraction, card.progress.token)
             paint.text(painter, boxes.words, card.progress.words, theme.font("small"), color("text2"))
-        if card.problem:
-            self._paint_problem(painter, card, boxes.problem)
+        paint.paragraph(painter, boxes.problem, boxes.problem_lines, theme.font("small"), color("danger"))
         paint.text(painter, boxes.remark, card.remark, theme.font("small"), color("text2"))
         if card.badge is not None:
             paint_tag(painter, theme, card.badge, boxes.badge)
@@ -98,13 +100,15 @@ class CardDelegate(QStyledItemDelegate):
         width = min(paint.text_width(card.title, font), area.width())
         paint.text(painter, QRectF(area.x(), area.y(), width, area.height()), card.title, font, theme.color("text"))
         by = area.adjusted(width + theme.px(8), 0, 0, 0)
-        if by.width() > theme.px(24):
+        if by.width() > min(theme.px(64), paint.text_width(card.by, theme.font("small"))):
             paint.text(painter, by, card.by, theme.font("small"), theme.color("text2"))
 
-    def _paint_problem(self, painter: QPainter, card: Card, area: QRectF) -> None:
-        painter.setFont(self._theme.font("small"))
-        painter.setPen(self._theme.color("danger"))
-        painter.drawText(area, int(Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextWordWrap), card.problem)
+    def _paint_about(self, painter: QPainter, card: Card, boxes: CardBoxes) -> None:
+        font, color = self._theme.font(), self._theme.color("text2")
+        if card.about_is_path:
+            paint.text(painter, boxes.about, card.about, font, color, elide=Qt.TextElideMode.ElideMiddle)
+        else:
+            paint.paragraph(painter, boxes.about, boxes.about_lines, font, color)
 
     def _paint_act(self, painter: QPainter, act: Act, box: QRectF, place: tuple[int, int], *, ring: bool) -> None:
         theme, color, px = self._theme, self._theme.color, self._theme.px

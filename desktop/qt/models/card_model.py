@@ -81,9 +81,10 @@ class CardModel(QAbstractListModel):
                 return card if role == CARD else None
 
 
-def shape_of(card: Card) -> tuple[bool, bool, bool]:
-    """What decides how high a card is, beside the width of the view."""
-    return card.heading, card.progress is not None, bool(card.problem)
+def shape_of(card: Card) -> tuple[object, ...]:
+    """What decides how high a card is, beside the width of the view: words that may wrap, and what takes their room."""
+    end = (card.remark, card.badge, card.shown_acts)
+    return card.heading, card.progress is not None, bool(card.tags), card.about, card.problem, end
 
 
 def _shared(old: Sequence[Card], new: Sequence[Card]) -> int:

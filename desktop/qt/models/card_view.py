@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from PySide6.QtCore import QEvent, QModelIndex, QPoint, QPointF, QRectF, Qt, Signal
@@ -30,7 +31,8 @@ NO_BUTTON = -1
 
 
 class CardView(QListView):
-    """`chosen(key)` when another card becomes current; `acted(key, act id)` when one of its buttons is used.
+    """`chosen(key)` when another card becomes current, "" when none is any longer; `acted(key, act id)` when one of its
+    buttons is used.
 
     Up and Down move between cards, Left and Right between the buttons of one, Enter and Space press (the first one
     when none is reached), Delete does what the card deletes by, the menu key opens everything. `end_near` asks for more
@@ -48,6 +50,8 @@ class CardView(QListView):
         self.held = NOTHING
         self.key_act = NO_BUTTON
         self.by_keyboard = False
+        self._told = ""  # key of the card that was told of as the current one
+        self._changing = False
         self.cards = CardModel(self)
         self.setAccessibleName(name)
         self.setModel(self.cards)
@@ -66,6 +70,27 @@ class CardView(QListView):
         self.selectionModel().currentChanged.connect(self._current_changed)
         theme.changed.connect(self.scheduleDelayedItemsLayout)
         theme.changed.connect(self.viewport().update)
+
+    def show_cards(self, cards: Sequence[Card], follow: Mapping[str, str] | None = None) -> None:
+        """Show these instead. The current card stays the current one wherever it stands now; `follow` names the cards
+        that come in the place of others. Where it is gone the keys are at its neighbour, else no card is current.
+        """
+        wanted = (follow or {}).get(self._told, self._told)
+        self._changing = True
+        self.cards.show(cards)
+        self._changing = False
+        stays = self.cards.index_of(wanted) if wanted else QModelIndex()
+        if stays.isValid():
+            if stays != self.currentIndex():
+                self.setCurrentIndex(stays)
+        elif wanted and not (self.hasFocus() and self.by_keyboard):
+            self.choose_none()
+        self._tell_current()
+
+    def choose_none(self) -> None:
+        """No card is current."""
+        self.setCurrentIndex(QModelIndex())
+        self.clearSelection()
 
     def current_card(self) -> Card | None:
         return self.cards.card_at(self.currentIndex())
@@ -214,11 +239,16 @@ class CardView(QListView):
             self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if over else Qt.CursorShape.ArrowCursor)
             self.viewport().update()
 
-    def _current_changed(self, index: QModelIndex) -> None:
-        self.key_act = NO_BUTTON
-        card = self.cards.card_at(index)
-        if card is not None:
-            self.chosen.emit(card.key)
+    def _current_changed(self) -> None:
+        if not self._changing:
+            self._tell_current()
+
+    def _tell_current(self) -> None:
+        card = self.current_card()
+        key = card.key if card is not None else ""
+        if key != self._told:
+            self._told, self.key_act = key, NO_BUTTON
+            self.chosen.emit(key)
 
     def _scrolled(self, value: int) -> None:
         bar = self.verticalScrollBar()

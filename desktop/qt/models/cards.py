@@ -59,6 +59,7 @@ class Card:
     progress: Progress | None = None
     problem: str = ""  # why something went wrong, and what to do
     heading: bool = False
+    about_is_path: bool = False  # on one line, its end in sight
 
     @property
     def kind(self) -> str:

@@ -117,11 +117,17 @@ class DiscoverView(PageView):
         subjects = {job.subject for job in jobs}
         found = [card for card in self._cards if card.kind != "repo" or card.subject not in subjects]
         if jobs or found:
-            self.show_cards([*self._running(jobs), *found])
+            self.show_cards([*self._running(jobs), *_without_empty(found)], self._moved(jobs))
         elif self._waiting():
             self.show_loading()
         else:
             self._show_nothing(failure)
+
+    def _moved(self, jobs: list[Job]) -> dict[str, str]:
+        """The card of a download stands for the repo's while it runs, and the repo's for it again at its end."""
+        cards = {f"repo:{job.subject}": f"job:{job.id}" for job in jobs}
+        ended = {f"job:{job.id}": f"repo:{job.subject}" for job in self._store.jobs.values() if not is_at_work(job)}
+        return cards | ended
 
     def _found(self) -> list[Card]:
         place, wishes = self._place(), self._wishes()
@@ -246,3 +252,13 @@ class DiscoverView(PageView):
     def enter(self) -> None:
         self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.search.selectAll()
+
+
+def _without_empty(cards: list[Card]) -> list[Card]:
+    """Without headings whose only cards stand with the running work."""
+    following = [*cards[1:], None]
+    return [
+        card
+        for card, after in zip(cards, following, strict=True)
+        if not card.heading or (after is not None and not after.heading)
+    ]

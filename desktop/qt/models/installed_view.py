@@ -63,7 +63,7 @@ class InstalledView(PageView):
         self.kind.setVisible(bool(store.models))
         self.sort.setVisible(bool(store.models))
         if not store.models:
-            self.list.cards.show([])
+            self.list.show_cards([])
             self._show_offer()
             self._stack.setCurrentWidget(self.welcome)
             return

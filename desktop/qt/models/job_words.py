@@ -72,7 +72,7 @@ def job_card(job: Job) -> Card:
     return Card(
         f"job:{job.id}",
         job_title(job),
-        about=job.message,
+        about=job.message if job.state in RUNNING + WAITING else "",  # where it was last is no news afterwards
         tags=(Tag(KINDS.get(job.kind, job.kind)), Tag(word, tone, icon)),
         acts=tuple(job_acts(job)),
         progress=progress,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,10 +32,14 @@ def local_facts(model: Model, details: Details | None) -> list[Fact]:
         Fact("Checksum", digest[:12], "success", tip=digest),
         Fact("Commit", commit[:12], tip=commit),
         Fact("Template", "changed since it came" if changed else "", "warning"),
-        Fact("Shared with", f"{len(details.shared_with)} other files" if details and details.shared_with else ""),
+        Fact("Shared with", _shared(details.shared_with) if details else ""),
         Fact("File", Path(model.path).name, tip=model.path),
         Fact("Added", f"{datetime.fromtimestamp(model.added_at).astimezone():%d %b %Y}" if model.added_at else ""),
     ]
+
+
+def _shared(paths: Sequence[str]) -> str:
+    return "" if not paths else "1 other file" if len(paths) == 1 else f"{len(paths)} other files"
 
 
 def _loss(model: Model, made: str) -> tuple[str, str]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QStackedWidget, QWidget
@@ -30,9 +28,6 @@ from desktop.qt.models.transfers_view import TransfersView
 from desktop.qt.store import Store
 from desktop.qt.surface import column, row
 from desktop.qt.theme import Theme
-
-if TYPE_CHECKING:
-    pass
 
 
 class ModelsPage(QWidget):
@@ -115,6 +110,8 @@ class ModelsPage(QWidget):
             self.discover.set_task(task)
             view = "discover"
         self.views.setCurrentWidget(self._by_row[view])
+        card = self.view.list.current_card()
+        self._card_chosen(card.key if card is not None else "")
 
     def _filter_changed(self, words: str) -> None:
         if words and self.nav.current not in ("installed", "stores"):
@@ -139,7 +136,8 @@ class ModelsPage(QWidget):
     def show_repo(self, repo: str) -> None:
         """Go to a repo of the Hub."""
         self.nav.choose("discover")
-        self.discover.list.choose(f"repo:{repo}")
+        if not self.discover.list.choose(f"repo:{repo}"):
+            self.discover.list.choose_none()
         self.inspector.show_repo(repo)
         self.folding.open_inspector()
 

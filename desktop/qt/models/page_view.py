@@ -3,7 +3,7 @@ while there are none."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from PySide6.QtCore import Qt, Signal
@@ -48,18 +48,18 @@ class PageView(Pane):
         self.list.acted.connect(self.acted)
         self.empty.action_clicked.connect(self.empty_acted)
 
-    def show_cards(self, cards: Sequence[Card]) -> None:
-        self.list.cards.show(cards)
+    def show_cards(self, cards: Sequence[Card], follow: Mapping[str, str] | None = None) -> None:
+        self.list.show_cards(cards, follow)
         self._stack.setCurrentWidget(self.list)
 
     def show_empty(self, sentence: str, action: str = "") -> None:
         """Nothing to list: say so, with one action."""
-        self.list.cards.show([])
+        self.list.show_cards([])
         self.empty.set_sentence(sentence, action)
         self._stack.setCurrentWidget(self.empty)
 
     def show_loading(self) -> None:
-        self.list.cards.show([])
+        self.list.show_cards([])
         self._stack.setCurrentWidget(self._skeleton)
 
     @property

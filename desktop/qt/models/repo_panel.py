@@ -88,6 +88,8 @@ class RepoPanel(QWidget):
         else:
             self.about.setText(repo.repo)
         self.variants.show_variants(repo.variants, memory, chosen)
+        for name, found in self._fits.items():
+            self.variants.variants.take_fit(name, found.fit)
         self._show_parts()
         self._variant_chosen()
 

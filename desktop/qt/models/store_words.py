@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,8 @@ STORES = {
     "made": "Made here",
     "import": "Your own folder",
 }
+_BLOB = re.compile(r"sha256[-:][0-9a-f]{64}")  # a file that is named by its content alone
+METHOD_NAMES = {"reflink": "shared blocks", "hardlink": "hard links"}
 METHODS = {
     "reflink": "Each file keeps its own name, date and rights; only the room on the disk is shared.",
     "hardlink": (
@@ -50,7 +53,7 @@ def found_cards(report: StoreReport, words: str = "") -> list[Card]:
 
 
 def found_card(model: FoundModel) -> Card:
-    tags = [Tag(model.kind.capitalize())]
+    tags = [Tag(model.kind.capitalize())] if model.arch else []  # what cannot be read is of no kind
     if model.quant:
         tags.append(Tag(model.quant, mono=True))
     if model.arch:
@@ -59,10 +62,11 @@ def found_card(model: FoundModel) -> Card:
         tags.append(Tag("In the library", "success", "check"))
     return Card(
         f"found:{model.path}",
-        model.name,
-        model.label if model.label != model.name else "",
+        "Unfinished download" if _BLOB.match(model.name) else model.name,
+        model.label if model.label != model.name and not _BLOB.match(model.label) else "",
         model.path,
-        tuple(tags),
+        about_is_path=True,
+        tags=tuple(tags),
         remark=in_bytes(model.bytes),
         acts=() if model.problem else (Act("open", "Show"),) if model.model_id else (Act("use", "Use it", "check"),),
         problem=model.problem,
@@ -82,22 +86,29 @@ def duplicate_cards(report: StoreReport) -> list[Card]:
 def duplicate_card(duplicate: Duplicate) -> Card:
     names = [Path(path).name for path in duplicate.paths]
     can = bool(duplicate.method) and duplicate.wasted_bytes > 0
-    how = Tag(f"Can share: {duplicate.method}", "success", "check") if can else Tag("Cannot be merged", "outline")
+    shared = not duplicate.wasted_bytes
+    if shared:
+        how = [Tag("Takes its room once", "success", "check")]
+    else:
+        way = Tag(f"Can share: {METHOD_NAMES.get(duplicate.method, duplicate.method)}", "success", "check")
+        how = [Tag(f"{in_bytes(duplicate.wasted_bytes)} wasted"), way if can else Tag("Cannot be merged", "outline")]
     return Card(
         f"duplicate:{duplicate.sha256}",
         min(names, key=lambda name: (name.startswith("sha256"), len(name))),
         f"{len(duplicate.paths)} times",
         " and ".join(STORES.get(store, store) for store in dict.fromkeys(duplicate.stores)),
-        (Tag(in_bytes(duplicate.bytes)), Tag(f"{in_bytes(duplicate.wasted_bytes)} wasted"), how),
+        tags=(Tag(in_bytes(duplicate.bytes)), *how),
         acts=(Act("merge", "Merge…"),) if can else (),
-        problem=duplicate.problem,
+        problem="" if shared else duplicate.problem,
     )
 
 
 def merge_words(duplicate: Duplicate) -> str:
     """What merging does, with every file it touches: shown before consent is asked for."""
+    count = len(duplicate.paths)
+    whole = "Both files" if count == 2 else f"All {count} files"
     lines = [
-        f"All {len(duplicate.paths)} files are read once more and compared. One that has changed is left alone.",
+        f"{whole} are read once more and compared. One that has changed is left alone.",
         METHODS.get(duplicate.method, "They share one copy."),
         f"{in_bytes(duplicate.wasted_bytes)} become free.",
         "These files are touched, and no others:\n" + "\n".join(duplicate.paths),
@@ -121,7 +132,9 @@ def disk_card(model: DiskModel, used_bytes: int) -> Card:
         tags.append(Tag("Deleting frees nothing", "outline"))
     remove = Act("remove", "", "trash-2", f"Remove {model.name}", delete=True)
     about = f"{model.file_bytes / used_bytes:.0%} of Jackdaw's folder" if model.bytes and used_bytes else model.path
-    return Card(f"disk:{model.id}", model.name, "", about, tuple(tags), in_bytes(model.file_bytes), acts=(remove,))
+    size = in_bytes(model.file_bytes)
+    path = about == model.path
+    return Card(f"disk:{model.id}", model.name, "", about, tuple(tags), size, acts=(remove,), about_is_path=path)
 
 
 def removal_words(model: DiskModel | None, path: str, *, deletes: bool) -> str:

@@ -21,7 +21,7 @@ async def import_model(core: Core, call: Call) -> wire.Model:
     if not path.is_absolute():
         raise BadRequest("bad_path", f"{path} is not an absolute path.", hint="Give the whole path of the file.")
     # Of a file that a scan found more is known than the file says, its name for one.
-    found = next((model for model in core.tools.stores.last.models if model.path == path), None)
+    found = core.tools.stores.at(path)
     model = await core.library.import_path(path, origin=found.origin() if found else None)
     return await core.catalogue.added(model)
 

@@ -36,7 +36,7 @@ def all_kinds(
     fetching = Fetching(tools)
     measurer = Measurer(maker, tools.measurements, scheduler, fitting, tools.measure_folder)
     return {
-        **local_kinds(tools.library, catalogue, engine, pidfiles),
+        **local_kinds(tools, catalogue, engine, pidfiles),
         **store_kinds(tools),
         **quantize_kinds(maker, start_job),
         "download": Downloading(fetching, catalogue).kind(),

@@ -11,18 +11,25 @@ from desktop.service.catalogue import Catalogue
 from desktop.service.engine_state import EngineState
 from desktop.service.errors import BadRequest
 from desktop.service.job_kinds import JobAbout, JobContext, JobKind
+from desktop.service.model_tools import ModelTools
 from models.library import Library, LibraryModel
 
 
-def local_kinds(library: Library, catalogue: Catalogue, engine: EngineState, pidfiles: Path) -> dict[str, JobKind]:
+def local_kinds(tools: ModelTools, catalogue: Catalogue, engine: EngineState, pidfiles: Path) -> dict[str, JobKind]:
     """The kinds `import` and `bench`."""
+    library = tools.library
 
     async def about_import(options: Mapping[str, Any]) -> JobAbout:
         path = import_path(options)
-        return JobAbout(title=f"Import {path.name}", key=str(path))
+        found = tools.stores.at(path)
+        name = found.label or found.name if found is not None else path.name
+        return JobAbout(title=f"Import {name}", key=str(path))
 
     async def import_model(options: Mapping[str, Any], context: JobContext) -> dict[str, Any]:
-        model = await library.import_path(import_path(options), context.report, context.cancel)
+        path = import_path(options)
+        found = tools.stores.at(path)  # what another program calls it: its file may have a hash for a name
+        origin = found.origin() if found is not None else None
+        model = await library.import_path(path, context.report, context.cancel, origin)
         return {"model": (await catalogue.added(model)).model_dump()}
 
     async def about_bench(options: Mapping[str, Any]) -> JobAbout:

@@ -40,8 +40,8 @@ def store_kinds(tools: ModelTools) -> dict[str, JobKind]:
 
     async def about_merge(options: Mapping[str, Any]) -> JobAbout:
         groups = _groups(tools, options)
-        room = sum(group.wasted_bytes for group in groups)
-        return JobAbout(title=f"Merge {len(groups)} duplicates ({room / 1e9:.1f} GB)", key="merge_duplicates")
+        files = sum(len(group.paths) for group in groups)
+        return JobAbout(title=f"Merge {files} equal files", key="merge_duplicates")
 
     async def merge_groups(options: Mapping[str, Any], context: JobContext) -> dict[str, Any]:
         method, merged = _method(options), list[Merged]()

@@ -126,6 +126,62 @@ def test_a_screen_reader_hears_all_of_a_card(view: CardView) -> None:
     assert words == "Model 1, What it is., Chat, Fits, 5 GB, It is too large., Enter: Load"
 
 
+def test_what_moves_to_another_place_stays_chosen(view: CardView) -> None:
+    view.show_cards([card(1), card(2), card(3)])
+    view.choose("model:3")
+    heard: list[str] = []
+    view.chosen.connect(heard.append)
+
+    view.show_cards([card(3), card(1), card(2)])
+
+    assert view.current_card() == card(3)
+    assert heard == []
+
+
+def test_a_card_that_takes_the_place_of_the_chosen_one_is_chosen(view: CardView) -> None:
+    view.show_cards([card(1), card(2)])
+    view.choose("model:2")
+
+    view.show_cards([card(9), card(1)], {"model:2": "model:9"})
+
+    assert view.current_card() == card(9)
+
+
+def test_where_the_chosen_card_is_gone_none_is_chosen(view: CardView) -> None:
+    view.show_cards([card(1), card(2)])
+    view.choose("model:2")
+    heard: list[str] = []
+    view.chosen.connect(heard.append)
+
+    view.show_cards([card(1), card(3)])
+
+    assert view.current_card() is None
+    assert heard == [""]
+
+
+def test_where_a_card_is_deleted_by_keys_they_go_on_beside_it(view: CardView) -> None:
+    view.show_cards([card(1), card(2), card(3)])
+    view.setFocus(Qt.FocusReason.TabFocusReason)
+    view.choose("model:2")
+
+    view.show_cards([card(1), card(3)])
+
+    assert view.current_card() == card(3)
+
+
+def test_long_words_take_a_second_line_and_the_card_grows_for_it(view: CardView, theme: Theme, qtbot: QtBot) -> None:
+    long = "The strongest chat model that leaves 6.7 GB free and should write about 6.1 tokens/s here. " * 3
+    view.show_cards([card(1), card(2, about=long), card(3, about=long, about_is_path=True)])
+
+    heights = [view.visualRect(view.cards.index(row)).height() for row in range(3)]
+    boxes = card_boxes(theme, card(2, about=long), QRectF(0, 0, 580, 98))
+
+    assert heights[0] == heights[2] < heights[1]
+    assert len(boxes.about_lines) == 2 and boxes.about_lines[1].endswith("…")
+    assert boxes.about_lines[0] in long
+    assert boxes.tags[0][1].top() >= boxes.about.bottom()
+
+
 def test_in_a_narrow_list_the_first_and_the_last_chip_stay(view: CardView, theme: Theme) -> None:
     tags = (Tag("Chat"), Tag("7.6 B"), Tag("128k context"), Tag("Fits: 5.4 of 16 GB", "success", "check"))
 

@@ -49,12 +49,29 @@ def test_from_the_search_to_a_model_that_is_installed(page: ModelsPage, hub: Fak
     (model,) = page._store.models.values()
     assert model.repo == TINY and model.source == "hub"
     until(qtbot, lambda: panel.main.text() == "Use it")
+    assert panel.variants.variants.fits  # asked again, it is still judged by its header
+    current = page.discover.list.current_card()
+    assert current is not None and current.key == f"repo:{TINY}"  # it was the download's while that ran
     until(qtbot, lambda: not [card for card in cards(page.discover, "repo") if card.acts[0].id == "download"])
     page.nav.choose("transfers")
     until(qtbot, lambda: [card.acts[0].id for card in cards(page.transfers, "job") if card.acts] == ["open"])
     page.transfers.list.choose_first()
     qtbot.keyClick(page.transfers.list, Qt.Key.Key_Return)
     assert page.inspector.shows == f"model:{model.id}"
+
+
+def test_the_inspector_shows_what_is_chosen_in_the_view_in_sight(page: ModelsPage, qtbot: QtBot) -> None:
+    search(page, qtbot, "Tiny-Chat")
+    page.discover.list.choose_first()
+    assert page.inspector.shows == f"repo:{TINY}"
+
+    page.nav.choose("installed")
+    assert page.inspector.shows == ""
+    page.nav.choose("discover")
+    assert page.inspector.shows == f"repo:{TINY}"
+    page.discover.search.setFocus()
+    search(page, qtbot, "no such model anywhere")
+    assert page.inspector.shows == ""
 
 
 def test_a_download_waits_and_goes_on_when_told(
