@@ -139,7 +139,7 @@ class FakeHub:
     def __enter__(self) -> FakeHub:
         for host in NAMES:
             server = _Server(self, host, self._port if host == "hub" else 0)
-            thread = threading.Thread(target=server.serve_forever, args=(0.05,), name=f"fake {host}")
+            thread = threading.Thread(target=server.serve, name=f"fake {host}")
             thread.start()
             self._servers[host] = server
             self._threads.append(thread)
@@ -148,9 +148,11 @@ class FakeHub:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
         self.closing.set()
         for server in self._servers.values():
-            server.stop()
+            server.wake()
         for thread in self._threads:
             thread.join()
+        for server in self._servers.values():
+            server.stop()
 
     # What is there
 
@@ -228,6 +230,19 @@ class _Server(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         super().__init__(("127.0.0.1", port), _Handler)
 
+    def serve(self) -> None:
+        """Take connections until the hub closes. Not `serve_forever`: ending that takes as long as it polls."""
+        while not self.hub.closing.is_set():
+            self.handle_request()
+
+    def wake(self) -> None:
+        """Let `serve` see that the hub is closing."""
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", self.server_port)).close()
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        return not self.hub.closing.is_set()
+
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
         if self.hub.rate is not None:  # a slow line holds little: what was sent, but for that, has come
@@ -242,7 +257,6 @@ class _Server(ThreadingHTTPServer):
         pass  # clients that go away in the middle are what we are here for
 
     def stop(self) -> None:
-        self.shutdown()
         for one in list(self._open):
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
