@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import inspect
 import os
@@ -23,6 +24,12 @@ from tests.leftovers import Holdings, kill, leftovers
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before anything imports Qt
 
 Make = Callable[..., Path]
+
+
+def pytest_collection_finish() -> None:
+    """What was imported by now stays: the collector, which the leftover check calls, need not look at it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
