@@ -256,9 +256,8 @@ class DiscoverView(PageView):
 
 def _without_empty(cards: list[Card]) -> list[Card]:
     """Without headings whose only cards stand with the running work."""
-    following = [*cards[1:], None]
-    return [
-        card
-        for card, after in zip(cards, following, strict=True)
-        if not card.heading or (after is not None and not after.heading)
-    ]
+    kept: list[Card] = []
+    for card in reversed(cards):
+        if not card.heading or (kept and not kept[-1].heading):
+            kept.append(card)
+    return kept[::-1]

@@ -9,6 +9,7 @@ from PySide6.QtGui import (
     QAccessible,
     QAccessibleEvent,
     QFocusEvent,
+    QFont,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -20,6 +21,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop.qt.components import paint
 from desktop.qt.focus_ring import give_ring
+from desktop.qt.quantize.labels import Box, place_labels
 from desktop.qt.quantize.plot import GIGABYTE, ChartPoint, Plot, loss_text, make_plot, size_text
 from desktop.qt.theme import Theme
 from desktop.qt.tokens import RADIUS_CARD
@@ -138,13 +140,28 @@ class ParetoChart(QWidget):
             paint.text(painter, self._area(), words, font, color, align=Qt.AlignmentFlag.AlignHCenter)
             return
         self._paint_frontier(painter)
-        taken: list[QRectF] = []
-        for number in self._order():
-            self._paint_point(painter, number, taken)
+        for number, box in enumerate(self.label_boxes()):
+            self._paint_point(painter, number)
+            self._paint_label(painter, number, box)
 
-    def _order(self) -> list[int]:
-        """The pick and the chosen one first: their labels get the best places."""
-        return sorted(range(len(self._points)), key=lambda n: (n != self._current, not self._points[n].picked))
+    def label_boxes(self) -> list[QRectF]:
+        """Where the name of each point stands, in the widget's coordinates."""
+        px, spots = self._theme.px, [self.spot(number) for number in range(len(self._points))]
+        corners = [(spot.x(), spot.y()) for spot in spots]
+        sizes = [
+            (float(paint.text_width(self._label(point), self._font(point))), float(px(16))) for point in self._points
+        ]
+        frame = self._area()
+        room = Box(frame.left() + px(2), 0, self.width() - frame.left() - px(2), frame.bottom())
+        first = [n for n, point in enumerate(self._points) if point.picked or n == self._current]
+        line = [corners[number] for number in self._plot.frontier]
+        return [QRectF(*box) for box in place_labels(corners, sizes, room, line, gap=px(DOT + 5), first=first)]
+
+    def _label(self, point: ChartPoint) -> str:
+        return f"{point.label} · pick" if point.picked else point.label
+
+    def _font(self, point: ChartPoint) -> QFont:
+        return self._theme.font("small", weight=600 if point.picked else 500)
 
     def _paint_axes(self, painter: QPainter) -> None:
         area, px, color = self._area(), self._theme.px, self._theme.color
@@ -168,7 +185,7 @@ class ParetoChart(QWidget):
         painter.setPen(QPen(self._theme.color("accent"), self._theme.px(3) / 2))
         painter.drawPolyline(line)
 
-    def _paint_point(self, painter: QPainter, number: int, taken: list[QRectF]) -> None:
+    def _paint_point(self, painter: QPainter, number: int) -> None:
         point, spot = self._points[number], self.spot(number)
         px, color = self._theme.px, self._theme.color
         if number == self._current or point.picked:
@@ -176,25 +193,11 @@ class ParetoChart(QWidget):
             paint.disc(painter, spot.x(), spot.y(), px(DOT + 4), color(ring))
             paint.disc(painter, spot.x(), spot.y(), px(DOT + 2), color("bg_raised"))
         paint.disc(painter, spot.x(), spot.y(), px(DOT), color("accent" if point.on_frontier else "text3"))
-        font = self._theme.font("small", weight=600 if point.picked else 500)
-        words = f"{point.label} · pick" if point.picked else point.label
-        label = self._free_place(spot, paint.text_width(words, font), taken)
-        taken.append(label)
-        paint.text(painter, label, words, font, color("accent" if point.picked else "text"))
 
-    def _free_place(self, spot: QPointF, width: float, taken: Sequence[QRectF]) -> QRectF:
-        """The first place beside the point that no other label has; above to the right the falling line is not."""
-        px = self._theme.px
-        height, gap = px(16), px(DOT + 6)
-        places = [
-            QRectF(spot.x() + gap, spot.y() - height, width, height),
-            QRectF(spot.x() + gap, spot.y() - height / 2, width, height),
-            QRectF(spot.x() - gap - width, spot.y() - height / 2, width, height),
-            QRectF(spot.x() - width / 2, spot.y() - gap - height, width, height),
-            QRectF(spot.x() - width / 2, spot.y() + gap, width, height),
-        ]
-        inside = [p for p in places if p.left() >= self._area().left() and p.right() <= self.width()] or places
-        return next((p for p in inside if not any(p.intersects(other) for other in taken)), inside[0])
+    def _paint_label(self, painter: QPainter, number: int, box: QRectF) -> None:
+        point = self._points[number]
+        token = "accent" if point.picked else "text"
+        paint.text(painter, box, self._label(point), self._font(point), self._theme.color(token))
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)

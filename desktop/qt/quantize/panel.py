@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from desktop.wire_models import DiskUse, MeasurementList, QuantType, QuantTypeList
 
 WIDTH = 1040
-HEIGHT = 620
+HEIGHT = 720
 ASK_AGAIN_MS = 400
 PROMPTS = "Own prompts to compare, one per line"
 WORK = ("quantize", "measure")
@@ -67,6 +67,7 @@ class QuantizePanel(Overlay):
         self.ladder = Button(theme, "Tick the whole ladder", "ghost", small=True)
         self.start = Button(theme, "Quantize and measure", "primary", icon="shrink")
         self.measure_only = Button(theme, "Measure what is there", icon="gauge")
+        self._close = IconButton(theme, "x", "Close", keys="Esc")
         self._subject = ElidedLabel(theme, "", "small", "text2")
         self._cost = Label(theme, "", "small", "text2", wrap=True)
         self._notices = column(gap=8)
@@ -133,6 +134,8 @@ class QuantizePanel(Overlay):
         if not self.rows.chosen:
             self.rows.choose(("Q4_K_M",))
         self._refresh()
+        if self.isVisible() and self._close.hasFocus() and (first := self.focus_first()) is not None:
+            first.setFocus(Qt.FocusReason.PopupFocusReason)  # when it was opened there was no row yet
 
     def _disk_came(self, disk: DiskUse) -> None:
         self._free_bytes = disk.free_bytes
@@ -210,7 +213,8 @@ class QuantizePanel(Overlay):
     def _refresh(self) -> None:
         choice = self.choice
         problem = problem_of(choice, self._types, self._free_bytes) if self._types else ""
-        self._cost.setText(problem or cost_of(choice, self._types, self._free_bytes))
+        open_rows = any(not row.made for row in self.rows.rows)  # else there is nothing to choose
+        self._cost.setText(problem or cost_of(choice, self._types, self._free_bytes) if open_rows else "")
         self._cost.set_token("warning" if problem and choice.types else "text2")
         self.start.setText("Quantize and measure" if choice.measure else "Quantize")
         running = self._work.job is not None
@@ -269,9 +273,8 @@ class QuantizePanel(Overlay):
         titles.addWidget(Label(self.theme, "Quantize and measure", "heading"))
         titles.addWidget(self._subject)
         head.addLayout(titles, 1)
-        close = IconButton(self.theme, "x", "Close", keys="Esc")
-        close.clicked.connect(self.close_overlay)
-        head.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        self._close.clicked.connect(self.close_overlay)
+        head.addWidget(self._close, 0, Qt.AlignmentFlag.AlignTop)
         box.addLayout(head)
         box.addLayout(self._notices)
         body = row(gap=px(24))

@@ -28,6 +28,7 @@ class Results(QWidget):
         super().__init__(parent)
         self._theme = theme
         self._list: MeasurementList | None = None
+        self._follows_pick = True
         self.chart = ParetoChart(theme)
         self._reason = Label(theme, "", "ui", "text", wrap=True)
         self._reason.setMinimumHeight(theme.px(40))
@@ -38,7 +39,7 @@ class Results(QWidget):
         self.use = Button(theme, "Chat with it", icon="message-square", small=True)
         self.use.hide()
         self.use.clicked.connect(self._use)
-        self.chart.chosen.connect(self._show)
+        self.chart.chosen.connect(self._chosen)
         layout = column(self, gap=theme.px(8))
         layout.addWidget(self.chart, 1)
         layout.addWidget(self._reason)
@@ -50,17 +51,26 @@ class Results(QWidget):
         layout.addLayout(self._answers)
 
     def set_measurements(self, found: MeasurementList | None) -> None:
-        """Show what is known; the pick is looked at first."""
+        """Show what is known. The pick is looked at, whichever it is by now, until another one is chosen."""
         self._list = found
+        self._follows_pick |= found is None
         self.chart.set_points(points_of(found) if found is not None else ())
         pick = found.pick if found is not None else None
         self._reason.setText(pick.reason if pick is not None else _nothing_yet(found))
-        if self.chart.current is None and pick is not None:
+        if self._follows_pick and pick is not None and self._looked_at() != pick.model_id:
             self.chart.choose(pick.model_id)
         elif self.chart.current is not None:
             self._show(self.chart.current.model_id)
         else:
             self._show("")
+
+    def _looked_at(self) -> str:
+        return self.chart.current.model_id if self.chart.current is not None else ""
+
+    def _chosen(self, model_id: str) -> None:
+        pick = self._list.pick if self._list is not None else None
+        self._follows_pick = pick is not None and pick.model_id == model_id
+        self._show(model_id)
 
     def _show(self, model_id: str) -> None:
         one = self._measured(model_id)
@@ -88,8 +98,8 @@ class Results(QWidget):
         return next((one for one in rows if one.model_id == model_id), None)
 
     def _use(self) -> None:
-        if self.chart.current is not None:
-            self.use_asked.emit(self.chart.current.model_id)
+        if model_id := self._looked_at():
+            self.use_asked.emit(model_id)
 
 
 def points_of(found: MeasurementList) -> list[ChartPoint]:
@@ -135,7 +145,8 @@ def answer_text(answer: PromptAnswer) -> str:
     """An answer with how far it agrees with the source's."""
     if answer.same_words is None:
         return answer.answer
-    return f"{answer.answer}\n(the first {answer.same_words} words as the original)"
+    same = "1 word" if answer.same_words == 1 else f"{answer.same_words} words"
+    return f"{answer.answer}\n(the first {same} as the original)"
 
 
 def _nothing_yet(found: MeasurementList | None) -> str:

@@ -32,6 +32,7 @@ class TypeRow(QCheckBox):
         super().__init__(parent)
         self._theme = theme
         self.kind = kind
+        self.made = made
         self._size = "in the library" if made else in_bytes(kind.estimated_bytes) if kind.estimated_bytes else ""
         self.setEnabled(not made)
         about = f"{kind.about} {kind.bits_per_weight:.1f} bits per weight. {self._size}"
@@ -71,20 +72,24 @@ class TypeRow(QCheckBox):
         self._paint_box(painter)
         left = px(8 + BOX + 10)
         first = QRectF(left, px(3), self.width() - left - px(8), px(20))
-        words = "text" if enabled else "text_disabled"
+        words = "text" if enabled or self.made else "text_disabled"
         small = self._theme.font("small")
-        paint.text(painter, first, self._size, small, color("text2" if enabled else "text_disabled"), align=RIGHT)
+        paint.text(
+            painter, first, self._size, small, color("text2" if words == "text" else "text_disabled"), align=RIGHT
+        )
         first.setRight(first.right() - paint.text_width(self._size, small) - px(8))
         paint.text(painter, first, self.kind.name, self._theme.font("code", mono=True, weight=500), color(words))
         second = QRectF(left, px(22), self.width() - left - px(8), px(16))
         about = self._theme.font("meta")
-        paint.text(painter, second, self.kind.about, about, color("text3" if enabled else "text_disabled"))
+        paint.text(painter, second, self.kind.about, about, color("text3" if words == "text" else "text_disabled"))
 
     def _paint_box(self, painter: QPainter) -> None:
         px, color, on = self._theme.px, self._theme.color, self.isChecked()
         side = px(BOX)
         spot = QRectF(px(8), (self.height() - side) / 2, side, side)
-        if on:
+        if self.made:
+            self._theme.paint_icon(painter, spot, "check", "success")
+        elif on:
             paint.box(painter, spot, px(4), color("accent" if self.isEnabled() else "text_disabled"))
             self._theme.paint_icon(painter, spot.adjusted(2, 2, -2, -2), "check", "on_accent")
         else:
@@ -108,15 +113,30 @@ class TypeRows(QWidget):
         self.setAccessibleName("Quantizations to make")
 
     def show_types(self, types: Sequence[QuantType], made: Sequence[str], *, all_types: bool) -> None:
-        """Show the usual types, or all of them; `made` are names of those the library has. Ticks are kept."""
-        ticked = self.chosen
-        clear(self._column)
+        """Show the usual types, or all of them; `made` are names of those the library has.
+
+        Ticks are kept, and so is the focus.
+        """
         shown = [one for one in ordered(types) if all_types or one.name in USUAL_TYPES]
+        if [(row.kind, row.made) for row in self.rows] == [(one, one.name in made) for one in shown]:
+            return
+        ticked, focused = self.chosen, next((row.kind.name for row in self.rows if row.hasFocus()), "")
+        clear(self._column)
         self.rows = [TypeRow(self._theme, one, made=one.name in made, parent=self) for one in shown]
         for row in self.rows:
             row.setChecked(row.isEnabled() and row.kind.name in ticked)
             row.toggled.connect(self.changed)
             self._column.addWidget(row)
+        if focused:
+            self._focus_again(focused)
+
+    def _focus_again(self, name: str) -> None:
+        """At the row of this name, else at the next one that can be ticked."""
+        places = [row.kind.name for row in self.rows]
+        after = self.rows[places.index(name) :] if name in places else self.rows
+        if (row := next((row for row in (*after, *self.rows) if row.isEnabled()), None)) is not None:
+            row.show()  # else it is shown by the event loop only, and what is hidden takes no focus
+            row.setFocus(Qt.FocusReason.OtherFocusReason)
 
     @property
     def chosen(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from desktop.qt.quantize.choice import Choice, cost_of, ordered, problem_of, prompts_of
+from desktop.qt.quantize.labels import Box, place_labels
 from desktop.qt.quantize.plot import ChartPoint, loss_text, make_plot
 from desktop.wire_models import QuantType
 
@@ -103,3 +104,31 @@ def test_the_usual_types_come_first_the_largest_on_top() -> None:
 
 def test_prompts_stand_one_per_line() -> None:
     assert prompts_of(" one \n\n two words\n") == ("one", "two words")
+
+
+AREA = Box(0, 0, 500, 300)
+CLOSE = [(90.0, 60.0), (110.0, 90.0), (150.0, 88.0), (230.0, 130.0), (290.0, 160.0), (480.0, 250.0)]
+
+
+@pytest.mark.parametrize("first", [(), (2,), (4, 1)])
+@pytest.mark.parametrize("spots", [CLOSE, CLOSE[1:3], [(x / 3 + 100, y / 3 + 60) for x, y in CLOSE[::2]]])
+def test_a_name_covers_no_point_and_no_other_name(spots: list[tuple[float, float]], first: tuple[int, ...]) -> None:
+    sizes = [(50.0, 16.0)] * len(spots)
+
+    boxes = place_labels(spots, sizes, AREA, spots, gap=10, first=[n for n in first if n < len(spots)])
+
+    for number, box in enumerate(boxes):
+        assert box.within(AREA)
+        assert not any(box.meets(other) for other in boxes[:number])
+        assert not any(box.meets(Box(x - 5, y - 5, 10, 10)) for x, y in spots)
+        x, y = spots[number]
+        assert abs(box.left + 25 - x) <= 40 and abs(box.top + 8 - y) <= 24  # and stands beside its own
+
+
+def test_a_name_keeps_off_the_line_where_it_can() -> None:
+    falling = [(100.0, 50.0), (200.0, 150.0), (300.0, 250.0)]
+
+    boxes = place_labels(falling, [(50.0, 16.0)] * 3, AREA, falling, gap=10)
+
+    for box, (x, y) in zip(boxes, falling, strict=True):
+        assert box.left > x and box.bottom < y + (box.left - x)  # above to the right, where the line is not

@@ -135,6 +135,22 @@ class TestResults:
         figures = {"360 MB", "0.006 ± 0.0003", "31.2 tok/s", "468 MB"}
         qtbot.waitUntil(lambda: figures <= set(texts(results)))
 
+    def test_a_better_pick_is_looked_at_until_another_is_chosen(
+        self, qtbot: QtBot, theme: Theme, window: QWidget
+    ) -> None:
+        results = Results(theme)
+        show(qtbot, window, results)
+        first, later = measured(), measured()
+        later.pick = QuantPick(model_id="q4_k_m", reason="Smaller, and loses little.")
+        looked_at = lambda: results.chart.current.model_id if results.chart.current else ""  # noqa: E731
+
+        results.set_measurements(first)
+        results.set_measurements(later)
+        assert looked_at() == "q4_k_m"
+        results.chart.choose("q8_0")
+        results.set_measurements(first)
+        assert looked_at() == "q8_0"
+
     def test_the_source_is_no_point_of_its_own_chart(self, qtbot: QtBot, theme: Theme, window: QWidget) -> None:
         results = Results(theme)
         show(qtbot, window, results)
@@ -149,7 +165,7 @@ class TestResults:
         results.chart.choose("q4_k_m")
 
         qtbot.waitUntil(lambda: "310 MB" in texts(results))
-        assert "Hello there\n(the first 1 words as the original)" in texts(results)
+        assert "Hello there\n(the first 1 word as the original)" in texts(results)
         with qtbot.waitSignal(results.use_asked) as asked:
             qtbot.mouseClick(results.use, LEFT)
         assert asked.args == ["q4_k_m"]
@@ -198,6 +214,15 @@ class TestTypeRows:
 
         assert [row.kind.name for row in rows.rows][-1] == "TQ1_0"
         assert rows.chosen == ("Q4_K_M",)
+
+    def test_the_focus_stays_when_a_type_is_made_meanwhile(self, rows: TypeRows, qtbot: QtBot) -> None:
+        kinds = [row.kind for row in rows.rows]
+        rows.rows[1].setFocus()
+
+        rows.show_types(kinds, ("Q8_0", "Q2_K"), all_types=False)
+        assert rows.rows[1].hasFocus()
+        rows.show_types(kinds, ("Q8_0", "Q2_K", "Q5_K_M"), all_types=False)
+        assert rows.rows[2].hasFocus() and rows.rows[2].kind.name == "Q4_K_M"
 
     def test_every_row_has_a_name_a_description_and_the_size_of_a_target(self, rows: TypeRows) -> None:
         assert not unnamed(rows) and not too_small(rows)
