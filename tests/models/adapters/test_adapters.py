@@ -6,7 +6,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,8 @@ from models.gguf import GgufHeader, read_header
 from models.llamacpp import EngineBuild
 from models.progress import Cancel
 from tests.engine.rig import library_model
-from tests.models.adapters.conftest import Made
-from tests.models.convert.conftest import Known
+from tests.models.adapters.conftest import Adapted
+from tests.models.conftest import Known
 from tests.models.convert.test_agreement import TOLERANCE, next_logprobs, served
 
 pytestmark = pytest.mark.anyio
@@ -47,14 +47,13 @@ async def library(path: Path) -> AsyncIterator[AdapterLibrary]:
 
 @pytest.mark.parametrize("name", ["llama", "qwen3"])
 async def test_an_adapter_changes_the_model_as_transformers_changes_it(
-    name: str, made: Made, known: Callable[[str], Known], build: EngineBuild, home: Paths
+    name: str, adapted: Mapping[str, Adapted], known: Callable[[str], Known], build: EngineBuild, home: Paths
 ) -> None:
     """Converted with nothing but the GGUF file of its base model; applied, then switched off."""
-    base, path = await made(name)
     answers = known(name).answers
-    adapters = (LoadedAdapter("a", path, 1.0),)
+    adapters = (LoadedAdapter("a", adapted[name].adapter, 1.0),)
     async with served(
-        build, home, base.path, "chat", adapters=adapters, cache_type_k="f32", cache_type_v="f32"
+        build, home, adapted[name].base.path, "chat", adapters=adapters, cache_type_k="f32", cache_type_v="f32"
     ) as server:
         for with_it, without in zip(answers["adapted"]["prompts"], answers["prompts"], strict=True):
             expected, plain = np.array(with_it["logprobs"]), np.array(without["logprobs"])
@@ -65,22 +64,8 @@ async def test_an_adapter_changes_the_model_as_transformers_changes_it(
             await server.upstream.json("POST", "/lora-adapters", [{"id": 0, "scale": 1.0}])
 
 
-async def test_the_base_may_be_a_folder_or_a_gguf_file(
-    made: Made, known: Callable[[str], Known], build: EngineBuild, tmp_path: Path
-) -> None:
-    _, by_header = await made("llama")
-    by_folder = tmp_path / "adapter.gguf"
-    adapter = check_adapter(peft_folder(known, "llama"))
-
-    await convert_adapter(
-        adapter,
-        known("llama").folder,
-        by_folder,
-        build=build,
-        report=lambda _progress: None,
-        cancel=Cancel(),
-        floor_bytes=0,
-    )
+def test_the_base_may_be_a_folder_or_a_gguf_file(adapted: Mapping[str, Adapted]) -> None:
+    by_header, by_folder = adapted["llama"].adapter, adapted["llama by folder"].adapter
 
     one, two = read_header(by_header), read_header(by_folder)
     assert one.tensors == two.tensors
@@ -160,11 +145,11 @@ async def test_a_cancelled_conversion_leaves_nothing(
     assert os.listdir(tmp_path) == []
 
 
-async def test_the_library_keeps_matches_and_removes_adapters(made: Made, home: Paths) -> None:
-    base, converted_adapter = await made("llama")
+async def test_the_library_keeps_matches_and_removes_adapters(adapted: Mapping[str, Adapted], home: Paths) -> None:
+    base = adapted["llama"].base
     path = home.models / "own" / "poems.gguf"
     path.parent.mkdir()
-    shutil.copy(converted_adapter, path)
+    shutil.copy(adapted["llama"].adapter, path)
     model = dataclasses.replace(library_model("base", base.path), arch="llama")
     gone = dataclasses.replace(model, id="gone", path=home.models / "gone.gguf")
     async with library(home.data / "jackdaw.db") as adapters:
@@ -190,9 +175,9 @@ async def test_the_library_keeps_matches_and_removes_adapters(made: Made, home: 
         assert await adapters.list() == []
 
 
-async def test_an_adapter_fits_only_models_with_its_shapes(made: Made, tiny_chat_gguf: Path) -> None:
-    base, path = await made("llama")
-    shape = adapter_shape(read_header(path), "adapter.gguf")
+def test_an_adapter_fits_only_models_with_its_shapes(adapted: Mapping[str, Adapted], tiny_chat_gguf: Path) -> None:
+    base = adapted["llama"].base
+    shape = adapter_shape(read_header(adapted["llama"].adapter), "adapter.gguf")
 
     assert fits(shape, base.header)
     assert not fits(shape, read_header(tiny_chat_gguf))  # another architecture

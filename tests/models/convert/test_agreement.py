@@ -16,12 +16,13 @@ from desktop.paths import Paths
 from engine.llama_server import LlamaServer, ServerSpec
 from engine.types import LoadPlan
 from models.convert.checkpoint import check_checkpoint
-from models.convert.convert import Converted, OutType, convert
+from models.convert.convert import convert
 from models.errors import ConvertRefused
 from models.gguf import Kind
 from models.llamacpp import EngineBuild, binary
-from models.progress import Cancel, Progress
-from tests.models.convert.conftest import Known
+from models.progress import Cancel
+from tests.models.conftest import CONVERSIONS, Known, Made
+from tests.models.convert.checkpoints import SENTENCES
 
 pytestmark = pytest.mark.anyio
 
@@ -51,15 +52,6 @@ async def served(build: EngineBuild, paths: Paths, path: Path, kind: Kind, **pla
         await server.stop()
 
 
-async def converted(
-    known: Known, build: EngineBuild, target: Path, out_type: OutType, told: list[Progress] | None = None
-) -> Converted:
-    assert build.convert_dir is not None
-    checkpoint = check_checkpoint(known.folder, build.convert_dir)
-    report = (told if told is not None else []).append
-    return await convert(checkpoint, target, out_type, build=build, report=report, cancel=Cancel(), floor_bytes=0)
-
-
 async def next_logprobs(server: LlamaServer, tokens: list[int], vocabulary: int) -> np.ndarray:
     """Logarithms of the probabilities of the next token, in the order of the vocabulary."""
     request = {"prompt": tokens, "n_predict": 1, "n_probs": vocabulary, "temperature": 0, "cache_prompt": False}
@@ -73,29 +65,17 @@ async def next_logprobs(server: LlamaServer, tokens: list[int], vocabulary: int)
     return found
 
 
-@pytest.mark.parametrize(
-    ("name", "out_type", "architecture"),
-    [
-        ("llama", "f16", "llama"),
-        ("qwen2", "f32", "qwen2"),
-        ("qwen3", "f32", "qwen3"),
-        ("gemma2", "f32", "gemma2"),
-        ("gemma3", "f32", "gemma3"),
-        ("mixtral", "f32", "llama"),
-    ],
-)
+@pytest.mark.parametrize("name", [name for name in CONVERSIONS if name != "minilm"])
 async def test_a_language_model_gives_the_same_probabilities_and_serves(
-    name: str, out_type: OutType, architecture: str, known: Callable[[str], Known], build: EngineBuild, home: Paths
+    name: str, known: Callable[[str], Known], conversions: Callable[[str], Made], build: EngineBuild, home: Paths
 ) -> None:
-    checkpoint = known(name)
-    told: list[Progress] = []
+    checkpoint, made, told = known(name), conversions(name).converted, conversions(name).told
 
-    made = await converted(checkpoint, build, home.models / f"{name}.gguf", out_type, told)
-
+    out_type, architecture = CONVERSIONS[name], {"mixtral": "llama"}.get(name, name)
     assert (made.header.architecture, made.header.quant) == (architecture, {"f16": "F16", "f32": "F32"}[out_type])
     assert [progress.done for progress in told] == sorted(progress.done for progress in told)
     assert (told[-1].fraction, told[-1].unit) == (1.0, "tensors")
-    assert os.listdir(home.models) == [f"{name}.gguf"]
+    assert os.listdir(made.path.parent) == [f"{name}.gguf"]
     cache = {"cache_type_k": "f32", "cache_type_v": "f32"} if out_type == "f32" else {}
     async with served(build, home, made.path, "chat", **cache) as server:
         for prompt in checkpoint.answers["prompts"]:
@@ -115,13 +95,9 @@ async def test_a_language_model_gives_the_same_probabilities_and_serves(
 
 
 async def test_minilm_from_its_package_gives_the_same_embeddings(
-    known: Callable[[str], Known], build: EngineBuild, home: Paths
+    known: Callable[[str], Known], conversions: Callable[[str], Made], build: EngineBuild, home: Paths
 ) -> None:
-    from tests.models.convert.checkpoints import SENTENCES
-
-    minilm = known("minilm")
-
-    made = await converted(minilm, build, home.models / "minilm.gguf", "f16")
+    minilm, made = known("minilm"), conversions("minilm").converted
 
     assert (made.header.architecture, made.header.kind, made.header.licence) == ("bert", "embedding", "apache-2.0")
     async with served(build, home, made.path, "embedding", batch=256) as server:

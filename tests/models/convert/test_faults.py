@@ -27,7 +27,7 @@ from models.gguf import read_header
 from models.jail.state import jail_state
 from models.llamacpp import EngineBuild
 from models.progress import Cancel, Progress
-from tests.models.convert.conftest import Known
+from tests.models.conftest import Known
 
 pytestmark = pytest.mark.anyio
 

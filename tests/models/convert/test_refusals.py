@@ -18,7 +18,7 @@ from models.convert.refusals import refused_setting
 from models.convert.weights import read_tensors
 from models.errors import ConvertFailed, ConvertRefused
 from models.llamacpp import EngineBuild
-from tests.models.convert.conftest import Known
+from tests.models.conftest import Known
 
 Change = Callable[[Path], None]
 

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from desktop.paths import engine_cache
 from models.database import Database
 from models.library import LIBRARY_MIGRATIONS, Library
-from models.llamacpp import EngineBuild, find_build
+from models.llamacpp import EngineBuild
 from models.measure.store import MEASUREMENTS_MIGRATION, Measurements
 from models.measure.types import Subject
 from models.progress import Cancel
 from models.quantize.quantize import quantize
 
 RUNGS = ("Q8_0", "Q4_K_M", "Q2_K")
-
-
-@pytest.fixture(scope="session")
-def build(engine_bin: Path) -> EngineBuild:
-    return find_build(engine_cache(), os.environ)
 
 
 @pytest.fixture(scope="session")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
-from desktop.paths import engine_cache
-from models.llamacpp import EngineBuild, find_build
 from models.progress import Progress
 
 
@@ -26,11 +23,6 @@ class Told(list[Progress]):
 @pytest.fixture
 def told() -> Told:
     return Told()
-
-
-@pytest.fixture(scope="session")
-def build(engine_bin: Path) -> EngineBuild:
-    return find_build(engine_cache(), os.environ)
 
 
 @pytest.fixture
