@@ -104,8 +104,9 @@ class ModelsClient(Connection):
         target = with_query(f"{ROOT}/hub/search", query)
         return await self._call("GET", target, answer=wire_models.HubSearch, timeout_s=HUB_TIMEOUT_S)
 
-    async def hub_repo(self, repo: str, revision: str = "") -> wire_models.HubRepo:
-        target = with_query(f"{ROOT}/hub/repo", {"repo": repo, "revision": revision})
+    async def hub_repo(self, repo: str, revision: str = "", *, fit: bool = False) -> wire_models.HubRepo:
+        """A repository. With `fit` one header is read, by which all variants get their verdict and speed."""
+        target = with_query(f"{ROOT}/hub/repo", {"repo": repo, "revision": revision, "fit": "1" if fit else ""})
         return await self._call("GET", target, answer=wire_models.HubRepo, timeout_s=HUB_TIMEOUT_S)
 
     async def hub_card(self, repo: str) -> wire_models.HubCard:

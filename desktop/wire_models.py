@@ -114,7 +114,7 @@ class HubVariant(Wire):
     recommended: bool = False
     installed: str = ""  # id in the library
     on_disk: str = ""  # path of the same file found in another program's store
-    verdict: Verdict | None = None  # from the size alone; `…/hub/fit` reads the header
+    verdict: Verdict | None = None  # from the size alone, unless a header was read
     tokens_per_s: float | None = None
 
 
@@ -172,7 +172,7 @@ class HubToken(Wire):
 
 
 class HubTokenRequest(Wire):
-    token: str = Field(min_length=1, max_length=500)
+    token: str = Field(min_length=1, max_length=500, repr=False)
     session_only: bool = False  # consent to keep it in memory alone when there is no keyring
 
 

@@ -7,7 +7,7 @@ Source of the layer patterns: load_arch_hparams in llama.cpp src/models/*.cpp, s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from engine.types import Kind
@@ -112,6 +112,20 @@ class Shape:
     def active_share(self) -> float:
         """How much of the experts' weights one token uses, 0..1; 1 for a dense model."""
         return min(1.0, self.experts_used / self.experts) if self.experts and self.experts_used else 1.0
+
+
+def in_other_quantization(shape: Shape, quant: str, weights_bytes: int) -> Shape:
+    """The same model in a file of another size, of which nothing but that is known: what a layer has scales with it."""
+    scale = weights_bytes / max(1, shape.weights_bytes)
+    return replace(
+        shape,
+        quant=quant,
+        weights_bytes=weights_bytes,
+        layer_bytes=tuple(round(size * scale) for size in shape.layer_bytes),
+        expert_bytes=tuple(round(size * scale) for size in shape.expert_bytes),
+        input_bytes=round(shape.input_bytes * scale),
+        output_bytes=round(shape.output_bytes * scale),
+    )
 
 
 def shape_of(header: GgufHeader) -> Shape:

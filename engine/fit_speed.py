@@ -32,6 +32,7 @@ Source = Literal["measured", "corrected", "predicted", ""]
 SAMPLING_S = 4e-9  # of one entry of the vocabulary, for choosing a token
 USUAL_DEPTH = 512  # tokens in the cache when people read a speed: a short question and some of its answer
 NEWEST_WEIGHT = 0.25  # of a new observation in the average
+LEAST_TELLING_BYTES = 50_000_000  # a smaller model stays in the processor's caches: it tells of itself alone
 LEAST_RATIO, MOST_RATIO = 0.05, 20.0  # beyond that something else was measured
 # What a byte costs beside a byte of Q8_0, which the machine was measured with: smaller types need more work to unpack.
 WORK_PER_BYTE: Mapping[str, float] = {"Q8_0": 1.0, "F16": 1.0, "BF16": 1.0, "F32": 1.0}
@@ -170,7 +171,8 @@ class SpeedStore:
         ):
             if real is not None and math.isfinite(real) and LEAST_RATIO <= real / expected <= MOST_RATIO:
                 found[phase] = real / expected  # type: ignore[index]
-        subjects = (f"model:{model_id}", kind_subject(shape))
+        others = (kind_subject(shape),) if shape.weights_bytes >= LEAST_TELLING_BYTES else ()
+        subjects = (f"model:{model_id}", *others)
         now = self._clock()
 
         def store(connection: sqlite3.Connection) -> None:

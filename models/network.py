@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import re
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,6 +28,7 @@ MAX_REDIRECTS = 5
 MAX_REDIRECT_BYTES = 64 << 10
 _OF_A_BODY = frozenset({"content-length", "content-encoding", "transfer-encoding"})
 MAX_CONNECTIONS = 32
+_ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 # For callers that handle a transfer's failures: they need the names of these, and no client of their own.
 Response = httpx.Response
@@ -195,7 +197,7 @@ def no_answer(error: httpx.HTTPError, url: str | httpx.URL) -> NetworkError:
         reason = "cannot be reached through the proxy"
     else:
         reason = "broke the connection off"
-    detail = str(error).strip(" .")
+    detail = _ERRNO.sub("", str(error)).strip(" .")
     return Offline(
         f"{host} {reason}{f': {detail}' if detail and len(detail) < 120 else ''}.",
         host=host,

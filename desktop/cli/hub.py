@@ -58,7 +58,7 @@ async def show(context: Context) -> int:
     repo, _ = split_name(context.arguments.id)
     async with context.client() as client:
         context.console.progress(None, "asking the Hub")
-        found = await client.hub_repo(repo)
+        found = await client.hub_repo(repo, fit=True)
     context.console.result(found.model_dump(), repo_text(context, found))
     return DONE
 

@@ -139,9 +139,18 @@ def measured_text(context: Context, found: wire.MeasurementList) -> str:
     if found.pick is not None:
         parts.append(f"Pick: {found.pick.model_id}. {found.pick.reason}")
     parts += [f"{one.error}" for one in found.measurements if one.error]
-    for answer in found.answers:
-        parts.append(f"> {answer.prompt}\n[{answer.model_id}] {answer.answer}")
+    for prompt in dict.fromkeys(answer.prompt for answer in found.answers):
+        answers = [_answer_text(answer, found.source_id) for answer in found.answers if answer.prompt == prompt]
+        parts.append("\n\n".join([f"> {prompt}", *answers]))
     return "\n\n".join(parts)
+
+
+def _answer_text(answer: wire.PromptAnswer, source_id: str) -> str:
+    """What one model said, and how long that was what its source said."""
+    same = None if answer.model_id == source_id else answer.same_words
+    words = len(answer.answer.split())
+    alike = "" if same is None else f", its first {same} of {words} words as {source_id}"
+    return f"[{answer.model_id}{alike}] {answer.answer}"
 
 
 def _measured_row(one: wire.Measurement, found: wire.MeasurementList) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from desktop import wire
 from desktop.cli.console import bytes_text
 from desktop.cli.context import Context
-from desktop.client import Client, ClientError
+from desktop.client import Client, ClientError, ServiceUnreachable
 
 POLL_S = 0.1
 
@@ -35,6 +35,9 @@ async def see_through(context: Context, client: Client, job: wire.Job, *, go_on:
     except (KeyboardInterrupt, asyncio.CancelledError):
         await _leave(context, client, job, go_on)
         raise
+    except ServiceUnreachable as error:
+        hint = f"What was done is kept. Go on with: {go_on}" if go_on else error.hint
+        raise ServiceUnreachable("The Jackdaw service ended meanwhile.", hint=hint) from error
     if job.state == "done":
         return job
     kind = str(job.details.get("kind") or f"job_{job.state}")

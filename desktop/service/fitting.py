@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from desktop.wire_models import DeviceNeed, Verdict
 from desktop.wire_models import Fit as FitRow
 from engine import fit_memory
 from engine.errors import EngineError
-from engine.fit_shape import Shape, shape_of
+from engine.fit_shape import Shape, in_other_quantization, shape_of
 from engine.fit_speed import SpeedsSeen, SpeedStore
 from engine.fit_verdict import TIGHT_SHARE, Companions, Fit, fit, wishes_of
 from engine.machine import Machine
@@ -99,6 +99,17 @@ class Fitting:
         machine, seen = await self.machine(), await self._seen()
         wishes = wishes_of(options, Companions(), self._scheduler.settings.wishes)
         return fit_row(await asyncio.to_thread(fit, shape_of(header), wishes, machine, seen))
+
+    async def of_variants(self, header: GgufHeader, others: Sequence[tuple[str, int]]) -> list[FitRow]:
+        """Other quantizations of a model that is not here, each by its name and bytes, from one header of theirs."""
+        machine, seen, shape = await self.machine(), await self._seen(), shape_of(header)
+        wishes = wishes_of(ModelOptions(), Companions(), self._scheduler.settings.wishes)
+
+        def judge() -> list[FitRow]:
+            shapes = [in_other_quantization(shape, quant, size) for quant, size in others]
+            return [fit_row(fit(one, wishes, machine, seen)) for one in shapes]
+
+        return await asyncio.to_thread(judge)
 
     async def learn(self, model_id: str, shape: Shape, tokens_per_s: float, prompt_tokens_per_s: float) -> None:
         """Correct later predictions by what a model really did at the start of a context."""

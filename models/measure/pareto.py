@@ -82,7 +82,7 @@ def _beyond(chosen: Point, line: Sequence[Point]) -> str:
         smaller = line[index - 1]
         return (
             f"{smaller.name} would save {human(chosen.bytes - smaller.bytes)} and lose "
-            f"{smaller.loss / chosen.loss:.1f} times as much."
+            f"{smaller.loss / chosen.loss:.3g} times as much."
         )
     return ""
 

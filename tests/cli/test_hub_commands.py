@@ -7,12 +7,18 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from desktop.cli.console import Console
+from desktop.cli.context import Context
+from desktop.cli.making import measured_text
+from desktop.cli.models_parser import size
 from desktop.paths import Paths
+from desktop.wire_models import Measurement, MeasurementList, PromptAnswer
 from tests.cli.conftest import CHECKOUT, CommandLine
 from tests.fake_hub import FakeHub
 
@@ -46,6 +52,8 @@ def test_from_a_search_to_a_chat(line: CommandLine, fake: FakeHub, tiny_chat_ggu
     assert [model["repo"] for model in found["models"]] == ["acme/tiny"]
     shown = line.ok("models", "show", REPO)
     assert "recommended" in shown and f"jackdaw models pull {REPO}:QUANT" in shown
+    variants = line.inside("models", "show", REPO)["variants"]
+    assert all(variant["verdict"] == "fits" and variant["tokens_per_s"] > 0 for variant in variants)
     assert "tokens of context" in line.ok("models", "fit", f"{REPO}:Q8_0", "--context", "512")
     assert not fake.seen("cdn", path="tiny-Q4_K_M.gguf")  # only the header of the one that was asked about
     pulled = line.run("models", "pull", REPO)
@@ -58,6 +66,8 @@ def test_from_a_search_to_a_chat(line: CommandLine, fake: FakeHub, tiny_chat_ggu
     assert "here already" in line.ok("models", "pull", REPO)
     assert [job["state"] for job in line.inside("jobs", "list", "--all")] == ["done"]
     assert model["id"] in line.ok("models", "disk")
+    removed = line.ok("models", "rm", model["id"])
+    assert "its file is deleted" in removed and "became free" in removed
 
 
 def test_ctrl_c_pauses_a_pull_and_the_same_command_goes_on(
@@ -116,6 +126,9 @@ def test_a_gated_repository_asks_for_a_login_then_for_its_terms(
     assert refused.returncode == 1 and "jackdaw hub login" in refused.stderr
     no_keyring = line.run("hub", "login", stdin=f"{TOKEN}\n")
     assert no_keyring.returncode == 1 and "--session" in no_keyring.stderr
+    wrong = line.run("hub", "login", "--session", stdin="hf_notatokenofanybody\n")
+    assert wrong.returncode == 1 and "does not accept" in wrong.stderr
+    assert line.inside("hub", "whoami")["present"] is False
     assert "in memory alone" in line.ok("hub", "login", "--session", stdin=f"{TOKEN}\n")
     assert line.inside("hub", "whoami")["user"] == "somebody"
     terms = line.run("models", "pull", REPO)
@@ -234,3 +247,69 @@ def test_a_model_is_quantized_and_its_options_are_kept(line: CommandLine, tiny_c
     fit = line.inside("models", "fit", model, "--context", "512", "--cache-type", "q8_0")
     assert (fit["context"], fit["cache_type_k"], fit["verdict"]) == (512, "q8_0", "fits")
     assert line.inside("models", "suggest", "chat")["memory_bytes"] > 0
+
+
+def test_what_was_made_is_measured_when_asked_for(line: CommandLine, tiny_chat_gguf: Path) -> None:
+    model = line.json("models", "import", str(tiny_chat_gguf))["id"]
+
+    said = line.run("models", "quantize", model, "--to", "Q8_0", "--measure")
+
+    assert said.returncode == 0, said.stderr
+    assert "Now measuring" in said.stderr
+    assert "KL DIVERGENCE" in said.stdout and "Pick: " in said.stdout
+    rows = {one["quant"]: one for one in line.inside("models", "measure", model, "--show")["measurements"]}
+    assert rows["F16"]["kl_divergence"] == 0 < rows["Q8_0"]["kl_divergence"]
+    # over the same tokens, or they could not be compared
+    assert rows["F16"]["perplexity"] == pytest.approx(rows["Q8_0"]["perplexity"], rel=0.1)
+
+
+def test_a_model_is_split_and_merged(line: CommandLine, tiny_chat_gguf: Path) -> None:
+    model = line.json("models", "import", str(tiny_chat_gguf))["id"]
+
+    (parts,) = line.inside("models", "split", model, "--max-size", "1M")["models"]
+    whole = line.run("models", "merge", model)
+    (merged,) = line.inside("models", "merge", parts)["models"]
+
+    assert whole.returncode == 1 and "one file already" in whole.stderr
+    sizes = {one["id"]: one["params"] for one in line.inside("models", "list")}
+    assert sizes[parts] == sizes[merged] == sizes[model]
+
+
+def test_sizes_are_read_as_they_are_printed() -> None:
+    assert [size(text) for text in ("500M", "2g", "1.5 GB")] == [500_000_000, 2_000_000_000, 1_500_000_000]
+    for wrong in ("1K", "2", "-1M", "G", "1e9M", ""):
+        with pytest.raises(ArgumentTypeError, match="must be a size"):
+            size(wrong)
+
+
+def test_a_service_that_ends_under_a_pull_is_told_with_how_to_go_on(
+    line: CommandLine, fake: FakeHub, tiny_chat_gguf: Path
+) -> None:
+    fake.add_repo(REPO, {"tiny-Q8_0.gguf": tiny_chat_gguf})
+    fake.fault("stall", on="cdn", after=100_000)
+    line.ok("models", "list")
+    command = [sys.executable, "-m", "desktop", "--home", str(line.home), "models", "pull", REPO]
+    pull = subprocess.Popen(command, cwd=CHECKOUT, env=line.environ, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: bool(fake.seen("cdn")))
+
+    os.kill(line.inside("status")["pid"], signal.SIGKILL)
+    _, said = pull.communicate(timeout=30)
+
+    assert pull.returncode == 4
+    assert "ended meanwhile" in said and f"models pull {REPO}" in said
+
+
+def test_answers_to_a_prompt_stand_side_by_side(home: Paths) -> None:
+    said = [
+        PromptAnswer(model_id=model, prompt=prompt, answer=f"{model} says so", same_words=same)
+        for model, same in (("whole", None), ("small", 2))
+        for prompt in ("One?", "Two?")
+    ]
+    rows = [Measurement(model_id="small", quant="Q2_K", bytes=1, state="done", source_id="whole")]
+    found = MeasurementList(source_id="whole", measurements=rows, frontier=[], answers=said)
+
+    text = measured_text(Context(Namespace(), Console(as_json=False), home), found)
+
+    first, second = text.index("> One?"), text.index("> Two?")
+    assert text.count("> One?") == 1
+    assert "[small, its first 2 of 3 words as whole] small says so" in text[first:second]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from engine.devices import GpuDevice, MemoryNow
 from engine.fit import Wishes, load_of, plan_for
 from engine.fit_memory import MIB, Load, device_needs, draft_bytes, kv_by_layer, main_memory_need, projector_bytes
-from engine.fit_shape import Shape, shape_of, windowed_layers
+from engine.fit_shape import Shape, in_other_quantization, shape_of, windowed_layers
 from engine.fit_verdict import Companions, fit, largest_context, wishes_of
 from engine.machine import Machine
 from engine.model_options import ModelOptions
@@ -206,6 +206,14 @@ def test_a_projector_costs_its_weights_and_the_activations_of_a_picture() -> Non
     small = projector_bytes(header("clip", 0, {**facts, "vision.image_size": 224}, tensors))
     large = projector_bytes(header("clip", 0, facts, tensors))
     assert 1024 * 4096 * 2 < small < large < GIB
+
+
+def test_another_quantization_scales_what_a_layer_has_and_keeps_the_rest() -> None:
+    large = replace(SEVEN_B, layer_bytes=(150_000_000,) * 28)
+    small = in_other_quantization(large, "Q2_K", large.weights_bytes // 2)
+    assert (small.quant, small.weights_bytes) == ("Q2_K", large.weights_bytes // 2)
+    assert (small.kv_heads, small.trained_context) == (large.kv_heads, large.trained_context)
+    assert sum(small.layer_bytes) == pytest.approx(sum(large.layer_bytes) / 2, rel=0.001)
 
 
 def machine(free_gib: float, total_gib: float = 16) -> Machine:

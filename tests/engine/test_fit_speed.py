@@ -121,6 +121,10 @@ async def test_what_was_seen_corrects_the_kind_and_tells_the_model(tmp_path: Pat
         assert kind.prompt_tokens_per_s == pytest.approx(2 * read)
         other_quant = expected_speed(replace(SEVEN_B, quant="Q2_K"), LOAD, HERE, seen, "b")
         assert other_quant.source == "predicted"
+        small = replace(SEVEN_B, weights_bytes=2_000_000)
+        await store.learn(HERE, "tiny", small, LOAD, tokens_per_s=0.1 * predict(small, LOAD, HERE)[0])
+        assert ("model:tiny", "generate") in (seen_now := await store.seen("here")).ratios
+        assert expected_speed(SEVEN_B, LOAD, HERE, seen_now, "b") == kind  # a tiny one tells of itself alone
         assert (await store.seen("another machine")).ratios == {}
 
 

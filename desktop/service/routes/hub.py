@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import cast, get_args
 
 from desktop import wire_models as wire
@@ -10,8 +11,11 @@ from desktop.service.core import Core
 from desktop.service.errors import BadRequest
 from desktop.service.hub_rows import repo_row, search_page
 from desktop.service.option_rows import options_of_query
+from models.errors import ModelsError
 from models.hub.types import MAX_LIMIT, Format, HubQuery, Sort
 from models.hub.variants import recommend
+
+log = logging.getLogger(__name__)
 
 HUB = "/jackdaw/v1/hub"
 SEARCHED_BY = ("q", "author", "task", "licence", "architecture", "sort", "limit", "next", "format")
@@ -48,7 +52,28 @@ async def repo(core: Core, call: Call) -> wire.HubRepo:
     info = await core.tools.hub.repo(_named(call, "repo"), call.query.get("revision") or "main")
     sizes = await core.fitting.sizes()
     variants = recommend(info.variants, params=info.params, memory_bytes=sizes.free_bytes)
-    return repo_row(info, variants, await core.tools.here(), sizes.verdict)
+    row = repo_row(info, variants, await core.tools.here(), sizes.verdict)
+    if call.query.get("fit") and info.access in ("open", "granted"):
+        await _judge_all(core, row)
+    return row
+
+
+async def _judge_all(core: Core, row: wire.HubRepo) -> None:
+    """Verdict and speed of every variant from one header of the repository: that of the recommended one.
+
+    Without it what their sizes say stays.
+    """
+    read = next((variant for variant in row.variants if variant.recommended), None)
+    if read is None:
+        return
+    try:
+        found = await core.tools.hub.remote_header(row.repo, row.commit, *(file.path for file in read.files))
+    except ModelsError as error:
+        log.info("The header of %s of %s was not read: %s", read.name, row.repo, error)
+        return
+    pairs = [(variant.quant, sum(file.bytes for file in variant.files)) for variant in row.variants]
+    for variant, judged in zip(row.variants, await core.fitting.of_variants(found.header, pairs), strict=True):
+        variant.verdict, variant.tokens_per_s = judged.verdict, judged.tokens_per_s
 
 
 async def card(core: Core, call: Call) -> wire.HubCard:
@@ -102,7 +127,12 @@ def _named(call: Call, name: str) -> str:
 ROUTES = (
     ControlRoute("GET", HUB + "/search", "Search the Hub", search, answer=wire.HubSearch, query=SEARCHED_BY),
     ControlRoute(
-        "GET", HUB + "/repo", "A repository and what of it suits", repo, answer=wire.HubRepo, query=("repo", "revision")
+        "GET",
+        HUB + "/repo",
+        "A repository and what of it suits",
+        repo,
+        answer=wire.HubRepo,
+        query=("repo", "revision", "fit"),
     ),
     ControlRoute("GET", HUB + "/card", "A model card as Markdown", card, answer=wire.HubCard, query=("repo",)),
     ControlRoute(
