@@ -12,6 +12,7 @@ from desktop.qt.models.inspector import ModelInspector
 from desktop.qt.models.job_actions import JobActions
 from desktop.qt.models.job_words import job_title, model_of
 from desktop.qt.models.known import Known
+from desktop.qt.models.store_words import library_id
 from desktop.qt.store import Store
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ class CardActs(QObject):
 
     def _model_at(self, path: str) -> str:
         report = self._known.stores
-        models = report.models if report is not None else []
-        return next((model.model_id for model in models if model.path == path), "")
+        found = next((model for model in report.models if model.path == path), None) if report is not None else None
+        return library_id(report, found) if report is not None and found is not None else ""
 
     def _act_on_job(self, job_id: str, act: str) -> None:
         job = self._store.jobs.get(job_id)

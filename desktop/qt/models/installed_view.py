@@ -13,6 +13,7 @@ from desktop.qt.models.cards import Card
 from desktop.qt.models.known import Known
 from desktop.qt.models.local_words import KINDS, SORTS, local_card, shown_models
 from desktop.qt.models.page_view import PageView
+from desktop.qt.models.store_words import unused_models
 from desktop.qt.models.welcome import Welcome
 from desktop.qt.store import Store
 from desktop.qt.theme import Theme
@@ -91,7 +92,7 @@ class InstalledView(PageView):
     def _show_offer(self) -> None:
         """What the welcome offers: what other programs have, and one model that suits this machine."""
         report = self._known.stores
-        usable = [model for model in report.models if not model.problem] if report is not None else []
+        usable = unused_models(report) if report is not None else []
         self.welcome.show_found(len(usable), sorted({model.store for model in usable}))
         first = next((s.model for s in self._known.suggestions if s.task == "chat"), None)
         if first is None:

@@ -29,7 +29,8 @@ class PageNotices(QWidget):
         super().__init__()
         self._theme = theme
         self._imports = imports
-        self._column = column(self, margins=(EDGE, 0, EDGE, 0), gap=8)
+        self._column = column(self, margins=(EDGE, 12, EDGE, 0), gap=8)
+        self.hide()  # with nothing to tell its margins take no room
         imports.finished.connect(self._import_ended)
         imports.refused.connect(self._import_refused)
         jobs.refused.connect(self._job_refused)
@@ -42,12 +43,17 @@ class PageNotices(QWidget):
     def tell(self, message: str, hint: str = "") -> None:
         """Say that something was refused."""
         for old in self.shown[: 1 - MOST]:
-            old.hide()
-            old.deleteLater()
+            self._drop(old)
         notice = Notice(self._theme, "error", message, hint=hint, closable=True)
-        notice.closed.connect(notice.deleteLater)
+        notice.closed.connect(lambda: self._drop(notice))
         self._column.addWidget(notice)
         notice.show()
+        self.show()
+
+    def _drop(self, notice: Notice) -> None:
+        notice.hide()
+        notice.deleteLater()
+        self.setVisible(bool(self.shown))
 
     def _import_ended(self, job: Job) -> None:
         if job.state == "failed":

@@ -48,18 +48,42 @@ def found_cards(report: StoreReport, words: str = "") -> list[Card]:
         cards.append(heading(f"{STORES.get(seen.store, seen.store)}: {in_bytes(seen.bytes)} in {seen.folder}"))
         if seen.problem:
             cards.append(Card(f"store:{seen.folder}", STORES.get(seen.store, seen.store), problem=seen.problem))
-        cards += [found_card(model) for model in sorted(models, key=lambda m: (bool(m.model_id), m.name.lower()))]
+        known = {model.path: library_id(report, model) for model in models}
+        models.sort(key=lambda model: (bool(known[model.path]), bool(model.problem), model.name.lower()))
+        cards += [found_card(model, known[model.path]) for model in models]
     return cards
 
 
-def found_card(model: FoundModel) -> Card:
+def library_id(report: StoreReport, model: FoundModel) -> str:
+    """Id of the model of the library that is this file, or one of the same content; "" when there is none."""
+    same = _same_content(report, model)
+    return model.model_id or next((m.model_id for m in report.models if m.path in same and m.model_id), "")
+
+
+def unused_models(report: StoreReport) -> list[FoundModel]:
+    """What could come into the library, each content once."""
+    usable: dict[str, FoundModel] = {}
+    for model in report.models:
+        if not model.problem and not library_id(report, model):
+            usable.setdefault(min(_same_content(report, model)), model)
+    return list(usable.values())
+
+
+def _same_content(report: StoreReport, model: FoundModel) -> list[str]:
+    """Paths of the files with the model's content, its own among them."""
+    return next((twins.paths for twins in report.duplicates if model.path in twins.paths), [model.path])
+
+
+def found_card(model: FoundModel, model_id: str = "") -> Card:
+    """A model of another program; `model_id` is the library's for its content."""
     tags = [Tag(model.kind.capitalize())] if model.arch else []  # what cannot be read is of no kind
     if model.quant:
         tags.append(Tag(model.quant, mono=True))
     if model.arch:
         tags.append(Tag(model.arch))
-    if model.model_id:
-        tags.append(Tag("In the library", "success", "check"))
+    if model_id:
+        same = model_id == model.model_id
+        tags.append(Tag("In the library" if same else f"Same as {model_id}", "success", "check"))
     return Card(
         f"found:{model.path}",
         "Unfinished download" if _BLOB.match(model.name) else model.name,
@@ -68,7 +92,7 @@ def found_card(model: FoundModel) -> Card:
         about_is_path=True,
         tags=tuple(tags),
         remark=in_bytes(model.bytes),
-        acts=() if model.problem else (Act("open", "Show"),) if model.model_id else (Act("use", "Use it", "check"),),
+        acts=() if model.problem else (Act("open", "Show"),) if model_id else (Act("use", "Use it", "check"),),
         problem=model.problem,
     )
 

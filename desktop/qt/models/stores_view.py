@@ -18,7 +18,7 @@ from desktop.qt.models.job_actions import JobActions
 from desktop.qt.models.known import Known
 from desktop.qt.models.merge_dialog import MergeDialog
 from desktop.qt.models.page_view import PageView
-from desktop.qt.models.store_words import disk_cards, duplicate_cards, found_cards
+from desktop.qt.models.store_words import disk_cards, duplicate_cards, found_cards, library_id, unused_models
 from desktop.qt.store import Store
 from desktop.qt.theme import Theme
 
@@ -137,8 +137,7 @@ class StoresView(PageView):
 
     def _unused(self) -> list[Path]:
         report = self._known.stores
-        models = report.models if report is not None else []
-        return [Path(model.path) for model in models if not model.model_id and not model.problem]
+        return [Path(model.path) for model in unused_models(report)] if report is not None else []
 
     def _use_all(self) -> None:
         self._imports.start(self._unused())
@@ -146,8 +145,8 @@ class StoresView(PageView):
     def _open(self, path: str) -> None:
         report = self._known.stores
         found = next((model for model in report.models if model.path == path), None) if report is not None else None
-        if found is not None and found.model_id:
-            self.model_asked.emit(found.model_id)
+        if report is not None and found is not None and (model_id := library_id(report, found)):
+            self.model_asked.emit(model_id)
 
     def _merge(self, sha256: str) -> None:
         report = self._known.stores

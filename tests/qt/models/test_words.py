@@ -14,10 +14,20 @@ from desktop.qt.models.hub_words import Place, fit_tag, guessed_verdict, in_coun
 from desktop.qt.models.job_words import far_words, grouped_jobs, job_acts, job_card, model_of, running_card
 from desktop.qt.models.local_words import local_card, shown_models
 from desktop.qt.models.repo_words import access_words, action_of, repo_facts, short_speed, variant_look
-from desktop.qt.models.store_words import duplicate_card, merge_words, removal_words
+from desktop.qt.models.store_words import duplicate_card, found_cards, merge_words, removal_words, unused_models
 from desktop.qt.models.token_dialog import token_words
 from desktop.wire import Memory
-from desktop.wire_models import CatalogueModel, Details, DiskModel, Duplicate, HubToken, Suggestion
+from desktop.wire_models import (
+    CatalogueModel,
+    Details,
+    DiskModel,
+    Duplicate,
+    FoundModel,
+    HubToken,
+    StoreReport,
+    StoreSeen,
+    Suggestion,
+)
 from tests.qt.models.samples import GB, a_catalogue_model, a_fit, a_found_repo, a_job, a_model, a_repo, a_variant
 
 MEMORY = 16 * GB
@@ -278,3 +288,50 @@ def test_catalogue_models_speak_for_screen_readers() -> None:
     (card,) = catalogue_cards([model], Wishes(), PLACE)
 
     assert "Fits: 3 of 16 GB" in card.spoken and card.spoken.endswith("Enter: Download")
+
+
+def found(path: str, store: str, **more: object) -> FoundModel:
+    facts = {"name": path.rpartition("/")[2], "label": path, "bytes": GB, "arch": "llama", **more}
+    return FoundModel(path=path, store=store, **facts)
+
+
+def test_of_each_content_one_is_used_and_what_the_library_has_is_said_to_be_the_same() -> None:
+    there, twin = found("/o/blob", "ollama", model_id="llama3.2-3b"), found("/l/a.gguf", "lm-studio")
+    new, again = found("/o/new", "ollama"), found("/l/new.gguf", "lm-studio")
+    half = found(f"/o/sha256-{'ab' * 32}-partial", "ollama", problem="Its download is not finished.", arch="")
+    pairs = ((there, twin), (new, again))
+    duplicates = [
+        Duplicate(sha256=str(n), bytes=GB, paths=[a.path, b.path], stores=[], wasted_bytes=GB, method="hardlink")
+        for n, (a, b) in enumerate(pairs)
+    ]
+    seen = [StoreSeen(store=store, folder=f"/{store[0]}", models=2, bytes=GB) for store in ("ollama", "lm-studio")]
+    report = StoreReport(
+        scanned_at=1.0, stores=seen, models=[there, twin, new, again, half], duplicates=duplicates, unhashed=0
+    )
+
+    cards = {card.subject: card for card in found_cards(report) if card.kind == "found"}
+
+    assert unused_models(report) == [new]
+    assert cards[twin.path].tags[-1].text == "Same as llama3.2-3b" and cards[twin.path].acts[0].id == "open"
+    assert cards[there.path].tags[-1].text == "In the library"
+    assert cards[half.path].title == "Unfinished download" and not cards[half.path].acts
+    assert all(card.about_is_path for card in cards.values())
+
+
+def test_files_that_share_their_room_already_are_no_problem() -> None:
+    problem = "They are one file already."
+    shared = Duplicate(
+        sha256="aa", bytes=GB, paths=["/a", "/b"], stores=["ollama"], wasted_bytes=0, method="", problem=problem
+    )
+
+    card = duplicate_card(shared)
+
+    assert card.problem == "" and card.acts == ()
+    assert [tag.text for tag in card.tags] == ["1.00 GB", "Takes its room once"]
+
+
+def test_a_job_that_ended_says_no_more_where_it_was() -> None:
+    running = a_job(state="running", message="Comparing a.gguf")
+
+    assert job_card(running).about == "Comparing a.gguf"
+    assert job_card(running.model_copy(update={"state": "done"})).about == ""
