@@ -11,6 +11,9 @@ Each layer is tried by itself and its name returned when it holds; a kernel with
     system calls   no sockets but Unix stream sockets that listen, no connect(), no io_uring, no kernel keyrings.
                    Landlock does not keep a child from connecting to a Unix socket by its path (the session bus, our own
                    service), and user namespaces are switched off on many systems: this closes both.
+                   No rights, owners, dates and attributes of files are changed, which Landlock does not watch over
+                   (its documentation, "File system restrictions"), nor limits and priorities of other processes: a
+                   child could open the files of its user to everybody, or have the service killed by its limits.
 """
 
 from __future__ import annotations
@@ -46,6 +49,17 @@ AF_UNIX, SOCK_STREAM, SOCK_TYPE_MASK = 1, 1, 0xF
 CALLS: dict[str, tuple[int, int, tuple[int, ...]]] = {
     "x86_64": (0xC000003E, 0x40000000, (41, 53, 42, 425, 248, 249, 250)),
     "aarch64": (0xC00000B7, 0, (198, 199, 203, 425, 217, 218, 219)),
+}
+# What is about a file but not in it, by any of its names or descriptors: chmod, chown, utime, setxattr, removexattr and
+# their kin; the last four are newer, and have one number on every architecture.
+ABOUT_FILES: dict[str, tuple[int, ...]] = {
+    "x86_64": (90, 91, 268, 92, 93, 94, 260, 132, 235, 261, 280, 188, 189, 190, 197, 198, 199, 452, 463, 466, 469),
+    "aarch64": (52, 53, 54, 55, 88, 5, 6, 7, 14, 15, 16, 452, 463, 466, 469),
+}
+# number, and where struct seccomp_data has the argument that is 0 for the caller itself: prlimit64, setpriority
+ABOUT_OTHERS: dict[str, tuple[tuple[int, int], ...]] = {
+    "x86_64": ((302, 16), (141, 24)),
+    "aarch64": ((261, 16), (140, 24)),
 }
 
 # What every program needs to start and to see its processors and memory. No folder of a user is below any of these.
@@ -150,10 +164,11 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: str, rights: int) -> None:
 
 def filter_calls(listen: bool) -> bool:
     """Put the system call filter on; False on an architecture whose numbers are not known, or without seccomp."""
-    calls = CALLS.get(os.uname().machine)
+    machine = os.uname().machine
+    calls = CALLS.get(machine)
     if calls is None or sys.byteorder != "little" or ctypes.sizeof(ctypes.c_void_p) != 8:
         return False
-    code = filter_program(*calls, listen=listen)
+    code = filter_program(*calls, ABOUT_FILES[machine], ABOUT_OTHERS[machine], listen=listen)
     program = _FilterProgram(len(code) // 8, code)
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) != 0:
@@ -161,7 +176,15 @@ def filter_calls(listen: bool) -> bool:
     return True
 
 
-def filter_program(architecture: int, second_convention: int, numbers: tuple[int, ...], *, listen: bool) -> bytes:
+def filter_program(
+    architecture: int,
+    second_convention: int,
+    numbers: tuple[int, ...],
+    about_files: tuple[int, ...],
+    about_others: tuple[tuple[int, int], ...],
+    *,
+    listen: bool,
+) -> bytes:
     """The filter in classic BPF over struct seccomp_data: number at 0, architecture at 4, arguments from 16 on.
 
     Refused calls answer EACCES, io_uring ENOSYS, so that programs fall back; a call of another architecture kills.
@@ -175,9 +198,12 @@ def filter_program(architecture: int, second_convention: int, numbers: tuple[int
     code = [(0x20, 0, 0, 4), (0x15, 1, 0, architecture), (0x06, 0, 0, KILL), (0x20, 0, 0, 0)]
     if second_convention:
         code += [(0x35, 0, 1, second_convention), (0x06, 0, 0, ERRNO | errno.ENOSYS)]
-    for number in (*refused, *(() if listen else (socket,))):
+    for number in (*refused, *about_files, *(() if listen else (socket,))):
         code += [(0x15, 0, 1, number), (0x06, 0, 0, ERRNO | errno.EACCES)]
     code += [(0x15, 0, 1, io_uring), (0x06, 0, 0, ERRNO | errno.ENOSYS)]
+    for number, argument in about_others:
+        code += [(0x15, 0, 4, number), (0x20, 0, 0, argument), (0x15, 1, 0, 0), (0x06, 0, 0, ERRNO | errno.EACCES)]
+        code += [(0x06, 0, 0, ALLOW)]
     for number in (socketpair, *((socket,) if listen else ())):
         code += [(0x15, 0, len(stream), number), *stream]
     code.append((0x06, 0, 0, ALLOW))
