@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from PySide6.QtCore import QRect, Signal, Slot
+from PySide6.QtCore import QRect, Qt, Signal, Slot
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
@@ -27,6 +27,7 @@ ICON = 16
 class Notice(QFrame):
     """A sentence with an icon, a hint below it, and at most one action; with `closable` a cross.
 
+    The action stands beside the words, or with `narrow` below them, where there is no room for both.
     `details` (a log, a reason in technical words) are folded behind a button.
     """
 
@@ -43,6 +44,7 @@ class Notice(QFrame):
         action: str = "",
         details: str = "",
         closable: bool = False,
+        narrow: bool = False,
         parent: QWidget | None = None,
     ) -> None:
         super().__init__(parent)
@@ -57,7 +59,7 @@ class Notice(QFrame):
         self._action.clicked.connect(self.action_clicked)
         self._more.clicked.connect(self._fold)
         self._close.clicked.connect(self._closed)
-        self._lay_out(closable)
+        self._lay_out(closable, narrow)
         self.show_message(level, message, hint=hint, action=action, details=details)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Minimum)
         theme.changed.connect(self.retheme)
@@ -78,14 +80,17 @@ class Notice(QFrame):
         self.setAccessibleDescription(hint)
         self.update()
 
-    def _lay_out(self, closable: bool) -> None:
+    def _lay_out(self, closable: bool, narrow: bool) -> None:
         self._row = QHBoxLayout(self)
         words = QVBoxLayout()
         words.setSpacing(2)
         for label in (self._message, self._hint, self._details):
             words.addWidget(label)
         self._row.addLayout(words, 1)
-        for button in (self._more, self._action, self._close):
+        if narrow:
+            words.addSpacing(4)
+            words.addWidget(self._action, 0, Qt.AlignmentFlag.AlignLeft)
+        for button in (self._more, self._close) if narrow else (self._more, self._action, self._close):
             self._row.addWidget(button)
         self._close.setVisible(closable)
 

@@ -30,6 +30,7 @@ from desktop.qt.models.job_words import QUIET_KINDS, is_at_work, running_card
 from desktop.qt.models.known import Known
 from desktop.qt.models.local_words import local_card, shown_models
 from desktop.qt.models.page_view import PageView
+from desktop.qt.models.repo_words import in_window
 from desktop.qt.store import Store
 from desktop.qt.theme import Theme
 
@@ -188,7 +189,7 @@ class DiscoverView(PageView):
     def _show_problem(self, failure: Failure | None) -> None:
         self.problem.setVisible(failure is not None and bool(self.finder.models))
         if failure is not None:
-            self.problem.show_message("warning", failure.message, hint=failure.hint, action="Try again")
+            self.problem.show_message("warning", failure.message, hint=in_window(failure.hint), action="Try again")
 
     def _show_nothing(self, failure: Failure | None) -> None:
         words = self.search.text().strip()
@@ -196,7 +197,7 @@ class DiscoverView(PageView):
             self.show_empty("No model on this computer fits these words.", "Show everything")
         elif failure is not None:
             action = "Open the settings" if failure.kind == "air_gapped" else "Try again"
-            self.show_empty(f"{failure.message} {failure.hint}".strip(), action)
+            self.show_empty(f"{failure.message} {in_window(failure.hint)}".strip(), action)
         elif words and self.finder.models:
             self.show_empty(f"Nothing the Hub has for “{words}” fits these limits.", "Show everything")
         elif words:

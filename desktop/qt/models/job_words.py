@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from desktop.qt.figures import in_bytes, time_left
 from desktop.qt.models.cards import Act, Card, Progress, Tag
+from desktop.qt.models.repo_words import in_window
 
 if TYPE_CHECKING:
     from desktop.wire import Job
@@ -76,7 +77,7 @@ def job_card(job: Job) -> Card:
         tags=(Tag(KINDS.get(job.kind, job.kind)), Tag(word, tone, icon)),
         acts=tuple(job_acts(job)),
         progress=progress,
-        problem=" ".join(filter(None, (job.error, job.hint))),
+        problem=" ".join(filter(None, (job.error, in_window(job.hint)))),
     )
 
 

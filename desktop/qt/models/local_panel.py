@@ -47,7 +47,7 @@ class LocalPanel(QWidget):
         self.details: Details | None = None
         self.name = ElidedLabel(theme, "", "title")
         self.about = ElidedLabel(theme, "", "small", "text2")
-        self.notice = Notice(theme, "error", "")
+        self.notice = Notice(theme, "error", "", narrow=True)
         self.use = Button(theme, "Use it", "primary", icon="message-square")
         self.load = Button(theme, "Load")
         self.remove = IconButton(theme, "trash-2", "Remove", keys="Del", icon_size=16)

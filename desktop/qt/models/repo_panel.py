@@ -17,7 +17,7 @@ from desktop.qt.figures import in_bytes
 from desktop.qt.models.facts import Facts
 from desktop.qt.models.job_actions import JobActions
 from desktop.qt.models.repo_asker import RepoAsker
-from desktop.qt.models.repo_words import LOCKED, access_words, action_of, repo_facts
+from desktop.qt.models.repo_words import LOCKED, access_words, action_of, in_window, repo_facts
 from desktop.qt.models.variant_list import VariantList
 from desktop.qt.store import Store
 from desktop.qt.surface import Line, column, make_scroll, row
@@ -49,7 +49,7 @@ class RepoPanel(QWidget):
         self.asker = RepoAsker(bridge)
         self.name = ElidedLabel(theme, "", "title")
         self.about = Label(theme, "", "small", "text2", wrap=True)
-        self.notice = Notice(theme, "info", "")
+        self.notice = Notice(theme, "info", "", narrow=True)
         self.variants = VariantList(theme)
         self.facts = Facts(theme)
         self._skeleton = Skeleton(theme, rows=6)
@@ -102,9 +102,9 @@ class RepoPanel(QWidget):
         self._skeleton.hide()
         self._must_log_in = failure.kind == "hub_login_needed"
         if self._must_log_in:
-            self.notice.show_message("warning", failure.message, hint=failure.hint, action="Log in…")
+            self.notice.show_message("warning", failure.message, hint=in_window(failure.hint), action="Log in…")
         else:
-            self.notice.show_message("error", failure.message, hint=failure.hint, action="Try again")
+            self.notice.show_message("error", failure.message, hint=in_window(failure.hint), action="Try again")
         self.notice.show()
 
     # -- showing -----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from desktop.wire_models import Fit, HubFit, HubRepo, HubVariant
 
 LOCKED = ("log_in", "accept_licence")
+_COMMAND = re.compile(r"(?: with|:) `jackdaw [a-z ]+`")
 TOKENS = {"fits": "accent", "tight": "warning", "too_large": "danger"}
 LICENCES = {
     "apache-2.0": "Apache 2.0",
@@ -54,6 +56,11 @@ def access_words(repo: HubRepo) -> AccessWords | None:
     if not repo.variants and not repo.convertible:
         return AccessWords("info", "There is nothing to run here.", repo.convert_problem or "It holds no GGUF file.")
     return None
+
+
+def in_window(hint: str) -> str:
+    """A next step without the command of the terminal: the window has buttons for it."""
+    return _COMMAND.sub("", hint)
 
 
 def variant_look(variant: HubVariant, fit: Fit | None, memory_bytes: int) -> VariantLook:

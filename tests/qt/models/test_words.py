@@ -13,7 +13,7 @@ from desktop.qt.models.fit_words import context_steps, context_words, expert_lay
 from desktop.qt.models.hub_words import Place, fit_tag, guessed_verdict, in_count
 from desktop.qt.models.job_words import far_words, grouped_jobs, job_acts, job_card, model_of, running_card
 from desktop.qt.models.local_words import local_card, shown_models
-from desktop.qt.models.repo_words import access_words, action_of, repo_facts, short_speed, variant_look
+from desktop.qt.models.repo_words import access_words, action_of, in_window, repo_facts, short_speed, variant_look
 from desktop.qt.models.store_words import duplicate_card, found_cards, merge_words, removal_words, unused_models
 from desktop.qt.models.token_dialog import token_words
 from desktop.wire import Memory
@@ -316,6 +316,22 @@ def test_of_each_content_one_is_used_and_what_the_library_has_is_said_to_be_the_
     assert cards[there.path].tags[-1].text == "In the library"
     assert cards[half.path].title == "Unfinished download" and not cards[half.path].acts
     assert all(card.about_is_path for card in cards.values())
+
+
+@pytest.mark.parametrize(
+    ("hint", "shown"),
+    [
+        ("Log in with `jackdaw hub login`.", "Log in."),
+        (
+            "Check the name; a private one needs a token: `jackdaw hub login`.",
+            "Check the name; a private one needs a token.",
+        ),
+        ("Try again later.", "Try again later."),
+    ],
+)
+def test_a_next_step_names_no_command_of_the_terminal(hint: str, shown: str) -> None:
+    assert in_window(hint) == shown
+    assert job_card(a_job(state="failed", error="No.", hint=hint)).problem == f"No. {shown}"
 
 
 def test_files_that_share_their_room_already_are_no_problem() -> None:
