@@ -111,10 +111,22 @@ async def options(context: Context) -> int:
             chosen = await client.set_model_options(wanted.id, changes)
         cost = await client.model_fit(wanted.id)
     shown = chosen.model_dump()
-    lines = [f"  {name:<20} {'left to the fit' if value is None else value}" for name, value in shown.items()]
+    lines = [f"  {name:<20} {_option_text(name, value, cost)}" for name, value in shown.items()]
     text = "\n".join([wanted.id, *lines, "", f"{wanted.id}: {cost.sentence}"])
     context.console.result({**shown, "fit": cost.model_dump()}, text)
     return DONE
+
+
+def _option_text(name: str, value: object, cost: wire.Fit) -> str:
+    """A chosen value, or what the fit takes in its place as things are."""
+    if value is not None:
+        return (
+            ", ".join(f"{one['id']}:{one['scale']:g}" for one in value) or "none"
+            if isinstance(value, list)
+            else str(value)
+        )
+    taken = getattr(cost, name, None)
+    return "left to the fit" if taken in (None, "") else f"left to the fit, now {taken}"
 
 
 def _change(text: str) -> tuple[str, object]:

@@ -34,6 +34,8 @@ async def scan(context: Context) -> int:
         await see_through(context, client, await client.start_job("scan", {"folders": folders}), go_on=again)
         report = await client.stores()
         added = await _add(context, client, report) if wanted.add else []
+        if added:
+            report = await client.stores()
         saved = 0
         if wanted.merge and (groups := [one for one in report.duplicates if one.method]):
             if not await _agreed(context, groups):
@@ -42,10 +44,16 @@ async def scan(context: Context) -> int:
             saved = await _merge(context, client, groups)
             report = await client.stores()
     text = report_text(context, report)
-    text += f"\nTook {len(added)} models into the library, where they lie." if wanted.add else ""
+    text += f"\n{_taken(len(added))}" if wanted.add else ""
     text += f"\nMerging freed {bytes_text(saved)}." if wanted.merge else ""
     context.console.result({**report.model_dump(), "added": added, "saved_bytes": saved}, text)
     return DONE
+
+
+def _taken(count: int) -> str:
+    if not count:
+        return "Nothing new was found for the library."
+    return f"Took {'one model' if count == 1 else f'{count} models'} into the library; files stay where they are."
 
 
 async def _add(context: Context, client: Client, report: wire.StoreReport) -> list[str]:
@@ -64,8 +72,9 @@ async def _add(context: Context, client: Client, report: wire.StoreReport) -> li
 async def _agreed(context: Context, groups: Sequence[wire.Duplicate]) -> bool:
     """Consent, file by file on the screen: other programs' files are touched, though their content stays."""
     room = bytes_text(sum(group.wasted_bytes for group in groups))
-    lines = [f"  {path}" for group in groups for path in (*group.paths, "")]
-    context.console.note("\n".join(["Each of these groups is one content. Merging keeps every path:", *lines]))
+    lines = ["\n".join(f"  {path}" for path in group.paths) for group in groups]
+    head = "Equal files become one on the disk, and every path stays:"
+    context.console.note("\n".join([head, "\n\n".join(lines)]))
     if context.arguments.yes:
         return True
     if not sys.stdin.isatty():
@@ -96,8 +105,8 @@ def report_text(context: Context, report: wire.StoreReport) -> str:
     if report.models:
         found = [_found_row(model) for model in report.models]
         parts.append(table(("MODEL", "STORE", "QUANT", "SIZE", "IN THE LIBRARY"), found))
-    if report.duplicates:
-        parts.append(_duplicates_text(report.duplicates))
+    if twice := [one for one in report.duplicates if one.wasted_bytes]:
+        parts.append(_duplicates_text(twice))
     if report.unhashed:
         parts.append(f"{report.unhashed} files of equal size were not compared yet.")
     return "\n\n".join(parts)
@@ -110,12 +119,15 @@ def _found_row(model: wire.FoundModel) -> tuple[str, ...]:
 
 def _duplicates_text(duplicates: Sequence[wire.Duplicate]) -> str:
     wasted = sum(duplicate.wasted_bytes for duplicate in duplicates)
-    lines = [f"{len(duplicates)} contents are here more than once; {bytes_text(wasted)} could be freed:"]
+    what = "One content is" if len(duplicates) == 1 else f"{len(duplicates)} contents are"
+    lines = [f"{what} here more than once; {bytes_text(wasted)} could be freed:"]
     for duplicate in duplicates:
         how = {"reflink": "by shared blocks", "hardlink": "by hard links", "": duplicate.problem or "cannot be merged"}
         lines.append(f"  {bytes_text(duplicate.wasted_bytes)}, {how[duplicate.method]}")
         lines += [f"    {path}" for path in duplicate.paths]
-    return "\n".join([*lines, "Merge them with: jackdaw models scan --merge"])
+    if any(duplicate.method for duplicate in duplicates):
+        lines.append("Merge them with: jackdaw models scan --merge")
+    return "\n".join(lines)
 
 
 async def disk(context: Context) -> int:

@@ -80,9 +80,10 @@ def _beyond(chosen: Point, line: Sequence[Point]) -> str:
         return f"{better.name} would lose {less:.0f} % less for {human(better.bytes - chosen.bytes)} more."
     if index > 0 and chosen.loss > 0:
         smaller = line[index - 1]
+        times = smaller.loss / chosen.loss
         return (
             f"{smaller.name} would save {human(chosen.bytes - smaller.bytes)} and lose "
-            f"{smaller.loss / chosen.loss:.3g} times as much."
+            f"{f'{times:.1f}' if times < 10 else f'{times:,.0f}'} times as much."
         )
     return ""
 

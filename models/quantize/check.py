@@ -39,7 +39,7 @@ def refusal(header: GgufHeader) -> str:
 def check_source(name: str, header: GgufHeader) -> None:
     """Raises QuantizeFailed with the reason when `refusal` has one."""
     if reason := refusal(header):
-        raise QuantizeFailed(f"{name} is not quantized: {reason[0].lower()}{reason[1:]}", hint=_GET_FULL)
+        raise QuantizeFailed(f"{name} cannot be quantized: {reason[0].lower()}{reason[1:]}", hint=_GET_FULL)
 
 
 def check_targets(targets: Sequence[Quant], *, imatrix: bool) -> None:
@@ -52,5 +52,5 @@ def check_targets(targets: Sequence[Quant], *, imatrix: bool) -> None:
     if needy and not imatrix:
         raise QuantizeFailed(
             f"{' and '.join(needy)} cannot be made without an importance matrix: the result would be garbage.",
-            hint="Choose an importance matrix; the neutral text that comes with Jackdaw makes one.",
+            hint="Choose an importance matrix; the neutral text that comes with Jackdaw makes one (--imatrix neutral).",
         )

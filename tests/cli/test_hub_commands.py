@@ -219,6 +219,7 @@ def test_stores_are_found_used_and_merged_only_with_consent(
     (pair,) = report["duplicates"]
     assert sorted(pair["paths"]) == [str(first), str(second)]
     assert len(report["added"]) >= 1
+    assert set(report["added"]) <= {found["model_id"] for found in report["models"]}  # as it is after taking them in
     refused = line.run("models", "scan", str(tmp_path / "models"), "--merge")
     assert refused.returncode == 2 and "Nothing was merged" in refused.stderr
     assert os.stat(first).st_ino != os.stat(second).st_ino
@@ -226,6 +227,7 @@ def test_stores_are_found_used_and_merged_only_with_consent(
     if pair["method"]:
         done = line.inside("models", "scan", str(tmp_path / "models"), "--merge", "--yes")
         assert done["saved_bytes"] == pytest.approx(tiny_chat_gguf.stat().st_size, rel=0.05)
+        assert "more than once" not in line.ok("models", "scan", str(tmp_path / "models"))
     assert first.read_bytes() == second.read_bytes() == tiny_chat_gguf.read_bytes()
 
 
@@ -241,6 +243,8 @@ def test_a_model_is_quantized_and_its_options_are_kept(line: CommandLine, tiny_c
     changed = line.inside("models", "options", model, "context=1024", "slots=1")
     assert (changed["context"], changed["slots"], changed["fit"]["context"]) == (1024, 1, 1024)
     assert line.inside("models", "options", model)["context"] == 1024
+    told = line.ok("models", "options", model)
+    assert "left to the fit, now f16" in told
     assert line.inside("models", "options", model, "context=")["context"] is None
     bad = line.run("models", "options", model, "context=7")
     assert bad.returncode == 2 and "256" in bad.stderr

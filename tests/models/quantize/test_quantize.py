@@ -125,7 +125,7 @@ async def test_a_quantized_source_is_refused(source: Path, build: EngineBuild, t
         source, ["Q5_K_M"], source.parent, build=build, report=told, cancel=Cancel(), floor_bytes=0
     )
 
-    with pytest.raises(QuantizeFailed, match=r"Tiny-Chat-Q5_K_M.gguf is not quantized: it is quantized already"):
+    with pytest.raises(QuantizeFailed, match=r"Tiny-Chat-Q5_K_M.gguf cannot be quantized: it is quantized already"):
         await quantize(made, ["Q4_K_M"], source.parent, build=build, report=told, cancel=Cancel())
 
 
