@@ -84,11 +84,11 @@ def _by_disk(paths: Iterable[Path]) -> list[list[Path]]:
 
 
 def _keeper(group: Sequence[Path]) -> Path:
-    """The file the others are made of: one that many names share already, and that the most people may read."""
+    """The file the others are made of: one that the most people may read, and that many names share already."""
 
     def order(path: Path) -> tuple[int, int, str]:
         info = path.stat()
-        return -info.st_nlink, -(info.st_mode & 0o777), str(path)
+        return -(info.st_mode & 0o777), -info.st_nlink, str(path)
 
     return min(group, key=order)
 
@@ -189,6 +189,8 @@ def _make(source: int, keeper: Path, new: Path, old: os.stat_result, method: Met
     if not os.path.samestat(kept, keeper.lstat()):
         raise MergeRefused(f"{keeper} was replaced meanwhile; scan again.")
     os.link(keeper, new, follow_symlinks=False)
+    if not os.path.samestat(kept, new.lstat()):  # the name may have changed hands since it was looked at
+        raise MergeRefused(f"{keeper} was replaced meanwhile; scan again.")
     return "hardlink"
 
 

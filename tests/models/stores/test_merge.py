@@ -219,6 +219,41 @@ def test_files_of_different_users_are_not_linked(twins: Twins) -> None:
     assert paths[1].stat().st_uid == 12345 and not paths[1].samefile(paths[0])
 
 
+def test_no_program_loses_its_model_to_the_rights_of_a_file_with_more_names(twins: Twins) -> None:
+    """Another user's program reads the one; ours has two names for a file that is ours alone."""
+    ours, theirs = twins()
+    ours.chmod(0o600)
+    theirs.chmod(0o644)
+    second = ours.with_name("second.gguf")
+    os.link(ours, second)
+
+    merged = merge([ours, second, theirs], HASH, "hardlink")
+
+    assert [one.problem for one in merged] == ["", ""]
+    assert ours.samefile(theirs) and second.samefile(theirs)
+    assert stat.S_IMODE(theirs.stat().st_mode) == 0o644
+
+
+def test_a_kept_file_that_changes_hands_before_it_is_linked_is_not_taken(
+    twins: Twins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last moment there is: the name of the kept file leads elsewhere once it has been looked at."""
+    paths = twins()
+    kept, real = paths[0], os.link
+
+    def link_late(source: Path, target: Path, **named: bool) -> None:
+        new = kept.with_name("new")
+        new.write_bytes(b"other content")
+        new.replace(kept)
+        real(source, target, **named)
+
+    monkeypatch.setattr(os, "link", link_late)
+    (merged,) = merge(paths, HASH, "hardlink")
+    assert "replaced meanwhile" in merged.problem
+    assert paths[1].read_bytes() == CONTENT
+    assert [path.name for path in paths[1].parent.iterdir()] == ["model.gguf"]
+
+
 def test_a_merge_can_be_cancelled_while_it_reads(twins: Twins) -> None:
     paths = twins()
     before = snapshot(paths[0].parent.parent)
