@@ -23,7 +23,7 @@ STILL_OPEN = {
     20: "documents of the index",
     28: "keys of cloud providers",
     31: "cloud and update actions",
-    34: "index and migration",
+    34: "index, and chats at twenty moments instead of one",
     36: "index",
 }
 

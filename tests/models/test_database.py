@@ -237,6 +237,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.accept(34)
 @pytest.mark.parametrize("wait_s", [n * 0.02 for n in range(20)])
 def test_kill_9_inside_a_migration_leaves_the_old_schema_or_the_new_one(path: Path, wait_s: float) -> None:
     opened(path, lambda database: database.write(add("note")))

@@ -43,6 +43,7 @@ def gone(processes: list[psutil.Process]) -> bool:
     return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
 
 
+@pytest.mark.accept(34)
 def test_a_killed_service_loses_at_most_a_second_and_starts_clean(
     home: Paths, engine_environ: dict[str, str], endless_chat_gguf: Path
 ) -> None:
