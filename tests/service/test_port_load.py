@@ -6,8 +6,11 @@ import asyncio
 import contextlib
 import json
 import resource
+import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -127,15 +130,21 @@ async def streaming(at: Target) -> AsyncIterator[Pace]:
         writer.close()
 
 
-@pytest.mark.slow
-@pytest.mark.accept(10)
-def test_two_hundred_dribblers_are_gone_within_65_seconds_and_a_stream_notices_nothing(
-    home: Paths, engine_bin: Path, tiny_chat_gguf: Path, tmp_path: Path
-) -> None:
-    async def dribble(at: Target, start: bytes, more: bytes) -> tuple[float, bytes]:
+@dataclass(frozen=True)
+class Dribbled:
+    """How 200 connections ended that say little: after how long and with what; and the stream beside them."""
+
+    closed: list[tuple[float, bytes]]
+    slowest_rate: float
+    stream_broken: bool
+
+
+async def dribble(at: Target, connected: Callable[[], None]) -> Dribbled:
+    async def one(start: bytes, more: bytes) -> tuple[float, bytes]:
         """Sends a byte now and then, as an attacker does that wants to look alive; returns when it was closed."""
         began = time.monotonic()
         reader, writer = await at.connect()
+        everybody.release()
         writer.write(start)
         answer = asyncio.create_task(reader.read())
         while more and not answer.done():
@@ -145,20 +154,101 @@ def test_two_hundred_dribblers_are_gone_within_65_seconds_and_a_stream_notices_n
         writer.close()
         return time.monotonic() - began, said
 
+    head, body = at.head("GET", "/v1/models")[:-2], at.head("POST", "/v1/chat/completions", 1000)
+    kinds = [(b"", b""), (head, b""), (head + b"X-Slow: ", b"x"), (body, b""), (body + b"{", b" ")]
+    everybody = asyncio.Semaphore(0)
+    async with streaming(at) as pace:
+        began = time.monotonic()
+        dribblers = [asyncio.create_task(one(*kinds[number % len(kinds)])) for number in range(200)]
+        for _ in dribblers:
+            await everybody.acquire()
+        connected()
+        closed = await asyncio.gather(*dribblers)
+        return Dribbled(closed, pace.slowest(began, time.monotonic()), pace.broken)
+
+
+@pytest.fixture(scope="module")
+def dribblers(
+    module_home: Paths, engine_bin: Path, tiny_chat_gguf: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Future[Dribbled]]:
+    """200 dribblers at a service of their own: a minute of waiting, in which another test can do its own waiting."""
+    engine = misbehaving_engine(tmp_path_factory.mktemp("engine"), proven_by=engine_bin)
+    connected = threading.Event()
+    with ThreadPoolExecutor(1) as threads, target(module_home, engine, tiny_chat_gguf) as at:
+        dribbled = threads.submit(lambda: run(dribble(at, connected.set)))
+        assert connected.wait(30) or dribbled.result(0)
+        yield dribbled
+
+
+@pytest.mark.slow
+@pytest.mark.accept(37)
+@pytest.mark.usefixtures("dribblers")
+def test_a_crash_mid_stream_is_an_error_in_every_dialect_and_the_sixth_ends_the_attempts(
+    home: Paths, engine_bin: Path, tiny_chat_gguf: Path, tmp_path: Path
+) -> None:
+    async def over_the_port(at: Target, request: bytes) -> None:
+        answer = await at.ask(request)
+        assert (answer.status, answer.whole) == (200, False)
+        assert "[DONE]" not in answer.events
+        assert len(answer.events) == 6  # five of text, then the error
+        assert (answer.events[-1]["error"]["code"], "SIGKILL" in answer.events[-1]["error"]["message"]) == (
+            "engine_stopped",
+            True,
+        )
+
+    async def in_the_window(at: Target) -> AskEnd:
+        async with at.service.client() as client:
+            chat = await client.new_chat(NewChat(model=at.model))
+            end = (await collect(client, chat.id, AskRequest(content="killed")))[-1]
+        assert isinstance(end, AskEnd)
+        assert end.message.state == "failed"
+        return end
+
     async def work(at: Target) -> None:
-        head, body = at.head("GET", "/v1/models")[:-2], at.head("POST", "/v1/chat/completions", 1000)
-        kinds = [(b"", b""), (head, b""), (head + b"X-Slow: ", b"x"), (body, b""), (body + b"{", b" ")]
-        async with streaming(at) as pace:
-            began = time.monotonic()
-            closed = await asyncio.gather(*(dribble(at, *kinds[number % len(kinds)]) for number in range(200)))
-            ended = time.monotonic()
-            assert not pace.broken
-        assert max(after_s for after_s, _ in closed) < 65.0
-        assert all(said.startswith(b"HTTP/1.1 408 ") for _, said in closed)
-        assert pace.slowest(began, ended) > 0.8 * 50
+        for _ in range(2):
+            await over_the_port(at, at.chat("killed", stream=True))
+            await over_the_port(at, at.completion("killed"))
+            end = await in_the_window(at)
+            assert "SIGKILL" in end.message.error
+            assert end.message.content == "0 1 2 3 4 "
+        for request in (at.chat("good", stream=True), at.completion("good")):
+            refused = await at.ask(request)
+            assert (refused.status, refused.error["code"]) == (503, "engine_crash_loop")
+            assert 0 < int(refused.headers["retry-after"]) <= 600
+        end = await in_the_window(at)
+        assert "crashed 6 times within ten minutes" in end.message.error
+        assert at.service.children() == []
 
     with target(home, misbehaving_engine(tmp_path, proven_by=engine_bin), tiny_chat_gguf) as at:
         run(work(at))
+
+
+@pytest.mark.slow
+@pytest.mark.accept(10)
+def test_two_hundred_dribblers_are_gone_within_65_seconds_and_a_stream_notices_nothing(
+    dribblers: Future[Dribbled],
+) -> None:
+    dribbled = dribblers.result(65)
+    assert len(dribbled.closed) == 200
+    assert max(after_s for after_s, _ in dribbled.closed) < 65.0
+    assert all(said.startswith(b"HTTP/1.1 408 ") for _, said in dribbled.closed)
+    assert not dribbled.stream_broken
+    assert dribbled.slowest_rate > 0.8 * 50
+
+
+@pytest.mark.accept(5)
+def test_the_service_listens_on_loopback_alone_and_its_engine_on_nothing(
+    home: Paths, engine_bin: Path, tiny_chat_gguf: Path
+) -> None:
+    def listening(process: psutil.Process) -> set[tuple[str, int]]:
+        found = process.net_connections("inet")
+        return {(entry.laddr.ip, entry.laddr.port) for entry in found if entry.status == psutil.CONN_LISTEN}
+
+    with target(home, engine_bin, tiny_chat_gguf) as at:
+        port = at.service.port
+        assert listening(psutil.Process(at.service.process.pid)) == {("127.0.0.1", port), ("::1", port)}
+        (child,) = at.service.children()
+        assert child.net_connections("inet") == []
 
 
 @pytest.mark.slow
@@ -212,60 +302,3 @@ def test_of_a_thousand_clients_at_once_each_gets_an_answer_and_a_stream_keeps_it
     with target(home, misbehaving_engine(tmp_path, proven_by=engine_bin), tiny_chat_gguf) as at:
         resource.setrlimit(resource.RLIMIT_NOFILE, (2048, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
         run(work(at))
-
-
-@pytest.mark.slow
-@pytest.mark.accept(37)
-def test_a_crash_mid_stream_is_an_error_in_every_dialect_and_the_sixth_ends_the_attempts(
-    home: Paths, engine_bin: Path, tiny_chat_gguf: Path, tmp_path: Path
-) -> None:
-    async def over_the_port(at: Target, request: bytes) -> None:
-        answer = await at.ask(request)
-        assert (answer.status, answer.whole) == (200, False)
-        assert "[DONE]" not in answer.events
-        assert len(answer.events) == 6  # five of text, then the error
-        assert (answer.events[-1]["error"]["code"], "SIGKILL" in answer.events[-1]["error"]["message"]) == (
-            "engine_stopped",
-            True,
-        )
-
-    async def in_the_window(at: Target) -> AskEnd:
-        async with at.service.client() as client:
-            chat = await client.new_chat(NewChat(model=at.model))
-            end = (await collect(client, chat.id, AskRequest(content="killed")))[-1]
-        assert isinstance(end, AskEnd)
-        assert end.message.state == "failed"
-        return end
-
-    async def work(at: Target) -> None:
-        for _ in range(2):
-            await over_the_port(at, at.chat("killed", stream=True))
-            await over_the_port(at, at.completion("killed"))
-            end = await in_the_window(at)
-            assert "SIGKILL" in end.message.error
-            assert end.message.content == "0 1 2 3 4 "
-        for request in (at.chat("good", stream=True), at.completion("good")):
-            refused = await at.ask(request)
-            assert (refused.status, refused.error["code"]) == (503, "engine_crash_loop")
-            assert 0 < int(refused.headers["retry-after"]) <= 600
-        end = await in_the_window(at)
-        assert "crashed 6 times within ten minutes" in end.message.error
-        assert at.service.children() == []
-
-    with target(home, misbehaving_engine(tmp_path, proven_by=engine_bin), tiny_chat_gguf) as at:
-        run(work(at))
-
-
-@pytest.mark.accept(5)
-def test_the_service_listens_on_loopback_alone_and_its_engine_on_nothing(
-    home: Paths, engine_bin: Path, tiny_chat_gguf: Path
-) -> None:
-    def listening(process: psutil.Process) -> set[tuple[str, int]]:
-        found = process.net_connections("inet")
-        return {(entry.laddr.ip, entry.laddr.port) for entry in found if entry.status == psutil.CONN_LISTEN}
-
-    with target(home, engine_bin, tiny_chat_gguf) as at:
-        port = at.service.port
-        assert listening(psutil.Process(at.service.process.pid)) == {("127.0.0.1", port), ("::1", port)}
-        (child,) = at.service.children()
-        assert child.net_connections("inet") == []
