@@ -11,6 +11,7 @@ from datetime import datetime
 from desktop import wire_models as wire
 from desktop.cli.console import bytes_text, count_text
 from desktop.cli.context import DONE, FAILED, WRONG_USAGE, Context
+from desktop.cli.markdown import TerminalMarkdown
 from desktop.cli.work import model_ids, see_through
 from desktop.client import Client, ClientError
 
@@ -60,6 +61,22 @@ async def show(context: Context) -> int:
         context.console.progress(None, "asking the Hub")
         found = await client.hub_repo(repo, fit=True)
     context.console.result(found.model_dump(), repo_text(context, found))
+    return DONE
+
+
+async def card(context: Context) -> int:
+    """A repository's model card. Control characters are left out; nothing in it is fetched or run."""
+    repo, _ = split_name(context.arguments.repo)
+    async with context.client() as client:
+        context.console.progress(None, "asking the Hub")
+        found = await client.hub_card(repo)
+    text = found.markdown.strip()
+    if context.console.styled:
+        shown = TerminalMarkdown()
+        context.console.clear_progress()
+        context.console.write(shown.feed(f"{text}\n") + shown.end())
+    else:
+        context.console.result(found.model_dump(), text or f"{found.repo} has no model card.")
     return DONE
 
 

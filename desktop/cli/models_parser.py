@@ -54,6 +54,8 @@ def _find(inside: Commands[argparse.ArgumentParser], add: Add) -> None:
     search.add_argument("--sort", default="downloads", choices=SORTS)
     search.add_argument("--limit", type=limit, default=20, metavar="N", help="results on a page, at most 100")
     search.add_argument("--next", default="", metavar="CURSOR", help="the next page of the search before")
+    card = add(inside, "card", "the model card of a repository of the Hub", hub.card)
+    card.add_argument("repo", metavar="REPO")
     pull = add(inside, "pull", "download a model; one that was begun goes on", hub.pull)
     pull.add_argument("name", metavar="REPO[:QUANT]", help="without QUANT the recommended one is taken")
     pull.add_argument("--file", action="append", default=[], metavar="FILE", help="this file; may be given repeatedly")

@@ -15,6 +15,9 @@ POLL_S = 0.1
 
 async def follow(context: Context, client: Client, job: wire.Job) -> wire.Job:
     """Show a job's progress until it has ended or rests, and return it as it is then."""
+    if job.state == "pending":  # most begin at once: what it would wait for is told when it does
+        await asyncio.sleep(POLL_S)
+        job = await client.job(job.id)
     while job.state in ("pending", "running"):
         fraction = job.done / job.total if job.total else None
         context.console.progress(fraction, progress_text(job))

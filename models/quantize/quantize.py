@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from models.disk_room import human, raise_if_filled, require_room
+from models.disk_room import raise_if_filled, require_room
 from models.errors import BadGguf, QuantizeFailed
 from models.gguf import GgufHeader, read_header
 from models.llama_tool import ToolJob, run_tool
@@ -208,11 +207,10 @@ class _Counter:
         self._base = self._once * ready
         self._done = 0
         self._quant = ""
-        self._began = 0.0
         self._report = report
 
     def begin(self, target: Quant) -> None:
-        self._done, self._quant, self._began = 0, target.name, time.monotonic()
+        self._done, self._quant = 0, target.name
         self._tell(f"{self._quant}: reading the model")
 
     def line(self, line: str) -> None:
@@ -221,8 +219,7 @@ class _Counter:
         if found is None:
             return
         self._done += self._sizes.get(found[3], 0)
-        rate = self._done / max(1e-3, time.monotonic() - self._began)
-        self._tell(f"{self._quant}: tensor {found[1]} of {found[2]}, {human(int(rate))}/s")
+        self._tell(f"{self._quant}: tensor {found[1]} of {found[2]}")
 
     def end(self) -> None:
         self._base += self._once

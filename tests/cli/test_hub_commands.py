@@ -43,7 +43,7 @@ def line(cli: CommandLine, home: Paths, fake: FakeHub) -> CommandLine:
 
 def test_from_a_search_to_a_chat(line: CommandLine, fake: FakeHub, tiny_chat_gguf: Path) -> None:
     files = {"tiny-Q8_0.gguf": tiny_chat_gguf, "tiny-Q4_K_M.gguf": tiny_chat_gguf}
-    fake.add_repo(REPO, files, licence="mit", downloads=12, tags=("text-generation",))
+    fake.add_repo(REPO, files, licence="mit", downloads=12, tags=("text-generation",), card="# Tiny\n")
     fake.add_repo("acme/other", files, licence="mit")
 
     assert REPO in line.ok("models", "search", "tiny", "--task", "chat", "--licence", "mit", "--sort", "likes")
@@ -52,6 +52,7 @@ def test_from_a_search_to_a_chat(line: CommandLine, fake: FakeHub, tiny_chat_ggu
     assert [model["repo"] for model in found["models"]] == ["acme/tiny"]
     shown = line.ok("models", "show", REPO)
     assert "recommended" in shown and f"jackdaw models pull {REPO}:QUANT" in shown
+    assert line.ok("models", "card", REPO) == "# Tiny\n"
     variants = line.inside("models", "show", REPO)["variants"]
     assert all(variant["verdict"] == "fits" and variant["tokens_per_s"] > 0 for variant in variants)
     assert "tokens of context" in line.ok("models", "fit", f"{REPO}:Q8_0", "--context", "512")
@@ -246,6 +247,9 @@ def test_a_model_is_quantized_and_its_options_are_kept(line: CommandLine, tiny_c
     told = line.ok("models", "options", model)
     assert "left to the fit, now f16" in told
     assert line.inside("models", "options", model, "context=")["context"] is None
+    for unknown in ("adapters=nobody:0.5", "draft_model=nobody"):
+        refused = line.run("models", "options", model, unknown)
+        assert refused.returncode == 1 and "'nobody'" in refused.stderr
     bad = line.run("models", "options", model, "context=7")
     assert bad.returncode == 2 and "256" in bad.stderr
     fit = line.inside("models", "fit", model, "--context", "512", "--cache-type", "q8_0")

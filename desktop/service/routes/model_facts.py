@@ -32,7 +32,12 @@ async def get_options(core: Core, call: Call) -> wire.ModelOptions:
 
 async def set_options(core: Core, call: Call) -> wire.ModelOptions:
     model = await core.library.get(call.path["model_id"])
-    chosen = changed_options(await core.tools.options.get(model.id), call.body(wire.ModelOptions))
+    body = call.body(wire.ModelOptions)
+    chosen = changed_options(await core.tools.options.get(model.id), body)
+    for use in filter(lambda use: use.id, body.adapters or ()):  # one without a name is refused as a value
+        await core.tools.adapters.get(use.id)
+    if body.draft_model:
+        await core.library.get(body.draft_model)
     kept = options_row(await core.tools.options.set(model.id, chosen))
     await core.scheduler.options_changed(model.id)
     await core.catalogue.refresh(model.id)

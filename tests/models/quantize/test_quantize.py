@@ -58,7 +58,7 @@ async def test_one_progress_counts_all_tensors_of_all_targets(source: Path, buil
     assert {(progress.total, progress.unit) for progress in told} == {(2 * weights, "bytes")}
     assert told[-1].done == 2 * weights
     assert sum(message.startswith("Q4_K_M: tensor ") for message in told.messages) == 28
-    assert any(message.startswith("Q8_0: tensor 18 of 28, ") and message.endswith("/s") for message in told.messages)
+    assert "Q8_0: tensor 18 of 28" in told.messages
 
 
 async def test_a_finished_file_is_handed_over_at_once(source: Path, build: EngineBuild, told: Told) -> None:
