@@ -29,7 +29,7 @@ def add_models(commands: Commands[argparse.ArgumentParser], add: Add, group: Gro
     show.add_argument("id", metavar="ID|REPO")
     take = add(inside, "import", "take a GGUF file into the library, where it lies", models.take)
     take.add_argument("path", metavar="PATH")
-    remove = add(inside, "rm", "take a model out of the library; a file Jackdaw fetched or made is deleted", models.remove)
+    remove = add(inside, "rm", "take a model out of the library; files Jackdaw got or made go, too", models.remove)
     remove.add_argument("id", metavar="ID")
     _find(inside, add)
     _here(inside, add)
