@@ -287,7 +287,8 @@ class QuantizePanel(Overlay):
     def _choices(self) -> QWidget:
         px = self.theme.px
         inside = QWidget()
-        choices = column(inside, gap=px(8))
+        ring = px(5)  # the ring of what has the focus lies outside it, and is cut where the area ends
+        choices = column(inside, margins=(ring, ring, ring, ring), gap=px(8))
         choices.addWidget(self.rows)
         buttons = row(gap=px(4))
         for button in (self.more, self.ladder):

@@ -45,7 +45,7 @@ class Measurer:
 
     async def about(self, options: Mapping[str, Any]) -> JobAbout:
         """Whether it can be: all models known, of one source."""
-        _text_of(options), _prompts_of(options), _chunks_of(options)
+        _text_of(options), prompts_of(Options(options, *MEASURE_OPTIONS)), _chunks_of(options)
         source, models = await self._subjects(options)
         key = " ".join([source.id, *sorted(model.id for model in models)])
         return JobAbout(title=_title(source, models), subject=source.id, key=key)
@@ -61,7 +61,7 @@ class Measurer:
                 models=tuple(subject_of(model) for model in models),
                 folder=self.folder,
                 text=_text_of(options),
-                prompts=_prompts_of(options),
+                prompts=prompts_of(Options(options, *MEASURE_OPTIONS)),
                 chunks=_chunks_of(options),
                 floor_bytes=self.maker.floor_bytes(),
             ),
@@ -135,8 +135,9 @@ def _chunks_of(options: Mapping[str, Any]) -> int:
     return chosen.whole("chunks", 1, MOST_CHUNKS) if "chunks" in options else DEFAULT_CHUNKS
 
 
-def _prompts_of(options: Mapping[str, Any]) -> tuple[str, ...]:
-    prompts = Options(options, *MEASURE_OPTIONS).texts("prompts")
+def prompts_of(chosen: Options) -> tuple[str, ...]:
+    """The user's own prompts, for all models to answer. Raises BadRequest when there are too many."""
+    prompts = chosen.texts("prompts")
     if len(prompts) > MOST_PROMPTS:
         raise BadRequest("bad_option", f"At most {MOST_PROMPTS} prompts are compared at once.")
     return tuple(prompt for prompt in prompts if prompt.strip())

@@ -12,6 +12,7 @@ from typing import Any
 from desktop.service.errors import BadRequest
 from desktop.service.job_kinds import JobAbout, JobContext, JobKind
 from desktop.service.work.made import Maker, made_of, stem_of
+from desktop.service.work.measure import prompts_of
 from desktop.service.work.options import Options
 from models.library import LibraryModel
 from models.llamacpp import EngineBuild
@@ -26,13 +27,16 @@ from models.split_gguf import read_model
 StartJob = Callable[[str, Mapping[str, Any]], Awaitable[str]]
 """Starts a job of a kind with its options; returns its id."""
 NEUTRAL = "neutral"
-QUANTIZE_OPTIONS = ("model", "to", "imatrix", "keep_embeddings", "keep_output", "measure")
+QUANTIZE_OPTIONS = ("model", "to", "imatrix", "keep_embeddings", "keep_output", "measure", "prompts")
 SMALLEST_PART, LARGEST_PART = 1_000_000, 1 << 50
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be made of a model. `imatrix` is "", "neutral", or the path of a matrix or of a text to make it of."""
+    """What is to be made of a model. `imatrix` is "", "neutral", or the path of a matrix or of a text to make it of.
+
+    `prompts` are for the measuring that follows.
+    """
 
     model: str
     to: tuple[str, ...]
@@ -40,6 +44,7 @@ class Wanted:
     keep_embeddings: str | None
     keep_output: str | None
     measure: bool
+    prompts: tuple[str, ...]
 
 
 def quantize_kinds(maker: Maker, start_job: StartJob) -> dict[str, JobKind]:
@@ -90,7 +95,8 @@ def quantize_kinds(maker: Maker, start_job: StartJob) -> dict[str, JobKind]:
             ids.get(name) or await maker.take_in(path, made_of(model))
             for name, path in zip(wanted.to, paths, strict=True)
         ]
-        follows = await start_job("measure", {"models": made, "source": model.id}) if wanted.measure else ""
+        follow = {"models": made, "source": model.id, "prompts": list(wanted.prompts)}
+        follows = await start_job("measure", follow) if wanted.measure else ""
         peak_bytes = max(peaks.values(), default=0)
         return {"models": made, "peak_bytes": peak_bytes, "imatrix": str(matrix or ""), "measure_job": follows}
 
@@ -156,6 +162,7 @@ def wanted_of(options: Mapping[str, Any]) -> Wanted:
         keep_embeddings=find_kept_type(chosen.text("keep_embeddings")),
         keep_output=find_kept_type(chosen.text("keep_output")),
         measure=chosen.flag("measure"),
+        prompts=prompts_of(chosen),
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QFileDialog
+from PySide6.QtWidgets import QApplication, QFileDialog, QLabel
 from pytestqt.qtbot import QtBot
 
 from desktop.client import Client
@@ -36,9 +36,7 @@ def panel(
     return panel
 
 
-def test_keys_choose_types_and_start_and_what_is_made_is_marked(
-    panel: QuantizePanel, page: ModelsPage, qtbot: QtBot
-) -> None:
+def test_keys_choose_types_and_start_and_the_chart_fills(panel: QuantizePanel, page: ModelsPage, qtbot: QtBot) -> None:
     first = panel.rows.rows[0]
     assert QApplication.focusWidget() is first
     assert not unnamed(panel) and not too_small(panel)
@@ -46,7 +44,7 @@ def test_keys_choose_types_and_start_and_what_is_made_is_marked(
     assert panel._cost.text() == "Choose at least one type." and not panel.start.isEnabled()
 
     qtbot.keyClick(first, Qt.Key.Key_Space)
-    panel.measure.setChecked(False)
+    panel.prompts.setPlainText("Say hello")
     panel.imatrix.set_index(1)
     panel.start.setFocus()
     qtbot.keyClick(panel.start, Qt.Key.Key_Space)
@@ -55,8 +53,11 @@ def test_keys_choose_types_and_start_and_what_is_made_is_marked(
     until(qtbot, lambda: panel.rows.rows[0].made)
     made = next(model for model in page._store.models.values() if model.source_model == "tiny-chat")
     assert made.quant == first.kind.name
-    until(qtbot, lambda: panel._work.isHidden() and panel.measure_only.isEnabled())
     assert not panel.rows.rows[0].isEnabled()
+    until(qtbot, lambda: [point.model_id for point in panel.results.chart.points] == [made.id])
+    until(qtbot, lambda: "Say hello" in [label.text() for label in panel.results.findChildren(QLabel)])
+    until(qtbot, lambda: [job for job in page._store.jobs.values() if job.kind == "measure" and job.state == "done"])
+    until(qtbot, lambda: panel._work.isHidden() and panel.measure_only.isEnabled())
 
 
 def test_what_is_cancelled_leaves_no_model(panel: QuantizePanel, page: ModelsPage, qtbot: QtBot) -> None:
