@@ -127,6 +127,7 @@ def test_cancelling_a_download_takes_nothing_from_another_of_the_same_file(
 
         assert await eventually_async(further, 20)
         assert (await client.cancel_job(rests.id)).state == "cancelled"
+        hub.rate = None
         done = await ended(client, other.id)
         assert (done.state, done.error) == ("done", "")
         [model] = await client.models()
