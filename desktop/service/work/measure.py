@@ -52,10 +52,25 @@ class Measurer:
 
     async def run(self, options: Mapping[str, Any], context: JobContext) -> dict[str, Any]:
         source, models = await self._subjects(options)
-        build = await self.maker.build()
-        for model in (source, *models):  # what is loaded would compete for the processors, and for memory
+        await self._unload(source, *models)  # what is loaded would compete for the processors, and for memory
+        try:
+            rows = await self._measure(options, context, source, models)
+        finally:
+            await self._unload(source, *models)  # those that answered prompts
+        await self._learn({model.id: model for model in (source, *models)}, rows)
+        for model in (source, *models):
+            await self.maker.catalogue.refresh(model.id)
+        failed = [{"model": row.model_id, "error": row.error} for row in rows if row.state == "failed"]
+        return {"source": source.id, "models": [row.model_id for row in rows], "failed": failed}
+
+    async def _unload(self, *models: LibraryModel) -> None:
+        for model in models:
             await self.scheduler.unload(model.id)
-        rows = await measure(
+
+    async def _measure(
+        self, options: Mapping[str, Any], context: JobContext, source: LibraryModel, models: list[LibraryModel]
+    ) -> list[Measurement]:
+        return await measure(
             MeasurePlan(
                 source=subject_of(source),
                 models=tuple(subject_of(model) for model in models),
@@ -66,17 +81,12 @@ class Measurer:
                 floor_bytes=self.maker.floor_bytes(),
             ),
             self.measurements,
-            build=build,
+            build=await self.maker.build(),
             report=context.report,
             cancel=context.cancel,
             answer=self._answer,
             pidfiles=self.maker.pidfiles,
         )
-        await self._learn({model.id: model for model in (source, *models)}, rows)
-        for model in (source, *models):
-            await self.maker.catalogue.refresh(model.id)
-        failed = [{"model": row.model_id, "error": row.error} for row in rows if row.state == "failed"]
-        return {"source": source.id, "models": [row.model_id for row in rows], "failed": failed}
 
     async def _subjects(self, options: Mapping[str, Any]) -> tuple[LibraryModel, list[LibraryModel]]:
         chosen = Options(options, *MEASURE_OPTIONS)
