@@ -17,7 +17,7 @@ from desktop.qt.components.field import Field, SearchField
 from desktop.qt.components.gauges import ContextRing, ProgressBar, Sparkline, short_count
 from desktop.qt.components.label import ElidedLabel, Label
 from desktop.qt.components.model_pill import ModelPill
-from desktop.qt.components.parameter import Parameter, Slider
+from desktop.qt.components.parameter import NumberField, Parameter, Slider
 from desktop.qt.components.segmented import Segment, Segmented
 from desktop.qt.components.status import Meter, StatusItem
 from desktop.qt.components.toggle import Toggle
@@ -394,6 +394,16 @@ class TestParameter:
         slider.resize(214, 24)
         qtbot.mouseClick(slider, LEFT, pos=QPoint(107, 12))
         assert slider.value() == 50
+
+    def test_its_number_follows_the_zoom(self, qtbot: QtBot, theme: Theme, window: QWidget) -> None:
+        box = NumberField(theme, "Slots", parent=window)
+        box.show()
+        small = box.lineEdit().font().pixelSize()
+
+        theme.set_zoom(125)
+        assert box.lineEdit().font().pixelSize() == theme.font().pixelSize() > small
+        theme.set_zoom(100)
+        assert box.lineEdit().font().pixelSize() == small
 
 
 class TestCardAndPill:

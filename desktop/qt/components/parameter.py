@@ -37,6 +37,7 @@ class NumberField(QDoubleSpinBox):
         self.setFont(self._theme.font())
         self.setFixedHeight(self._theme.px(BUTTON_SMALL))
         inner = self.lineEdit()
+        inner.setFont(self._theme.font())  # the style sheet keeps it from inheriting another one
         inner.setTextMargins(self._theme.px(6), 0, self._theme.px(6), 0)
         palette = inner.palette()
         palette.setColor(QPalette.ColorRole.Base, QColor(Qt.GlobalColor.transparent))
