@@ -98,21 +98,24 @@ class Environment:
         command = [str(self.python), *PIP, "install", "--progress-bar", "off", "--require-hashes", "-r"]
         self._pip([*command, str(requirements)], "the packages", on_line)
 
-    def install_torch(self, requirements: Path) -> bool:
+    def install_torch(self, requirements: Path) -> str | None:
         """Torch in its small CPU build, from the sources pip is set to, else from PyTorch's own index.
 
-        Returns False when neither has a build for this Python whose hash is listed: only conversion needs it.
+        Returns None, or what pip said when neither has a build for this Python whose hash is listed: only conversion
+        needs it.
         """
         command = [str(self.python), *PIP, "install", "--quiet", "--no-deps", "--only-binary", ":all:"]
         command += ["--require-hashes", "-r", str(requirements)]
+        said = ""
         for source in ([], ["--extra-index-url", TORCH_INDEX]):
             require_room(self.root, TORCH_BYTES, "installing torch", MEND_ROOM)
             answer = _run([*command, *source])
             if answer.returncode == 0:
-                return True
+                return None
             if "no space left" in answer.stdout.lower():
                 raise explain_pip(answer.stdout, "torch")
-        return False
+            said = answer.stdout
+        return said
 
     def install_project(self) -> None:
         """Jackdaw itself, editable.

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from console import Console, SetupError, run_child
 from environment import Environment, find_python
+from pip_errors import explain_pip, is_network
 from readiness import Ready, ready_key, requirements, write_ready
 from toolchain import find_tools
 
@@ -43,8 +44,11 @@ def set_up(root: Path, kind: str, force_engine: bool = False) -> Ready:
 def install_torch(environment: Environment, listed: Path, console: Console, kind: str) -> None:
     """What conversion needs. Jackdaw runs without it, so that only the tests insist. Raises SetupError for them."""
     console.note("torch, for converting checkpoints")
-    if environment.install_torch(listed):
+    said = environment.install_torch(listed)
+    if said is None:
         return
+    if kind == "dev" and is_network(said):
+        raise explain_pip(said, "torch")
     why = f"No build of torch for this Python is listed in {listed.name}, or it could not be downloaded"
     if kind == "dev":
         raise SetupError(f"{why}; the tests need it.", "Use Python 3.11, go online, and run the same command again.")
