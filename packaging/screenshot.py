@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(CHECKOUT))
@@ -60,6 +60,7 @@ def main() -> int:
         paths.settings.write_text("version = 1\nport = 0\n")
         model = wishes.model or _tiny_model(Path(folder))
         _Session(paths, model, wishes.out).run()
+        _wait_for_the_end(paths)
     return 0
 
 
@@ -152,6 +153,24 @@ def _wait(condition: Callable[[], object]) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError("The window did not get there in two minutes.")
         _pump(0.02)
+
+
+def _wait_for_the_end(paths: Paths) -> None:
+    """Until the service let go of its folder: before that it still writes there."""
+    import fcntl
+
+    with paths.lock.open("rb") as lock:
+        _wait(lambda: _is_free(lock, fcntl.LOCK_SH | fcntl.LOCK_NB))
+
+
+def _is_free(lock: IO[bytes], operation: int) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(lock, operation)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _pump(seconds: float) -> None:

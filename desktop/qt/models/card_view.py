@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from PySide6.QtCore import QEvent, QModelIndex, QPoint, QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QItemSelectionModel, QModelIndex, QPoint, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleAnnouncementEvent,
@@ -81,8 +81,8 @@ class CardView(QListView):
         self._changing = False
         stays = self.cards.index_of(wanted) if wanted else QModelIndex()
         if stays.isValid():
-            if stays != self.currentIndex():
-                self.setCurrentIndex(stays)
+            # Of a row that went and came again the selection is lost, even where it is the current one still.
+            self.selectionModel().setCurrentIndex(stays, QItemSelectionModel.SelectionFlag.ClearAndSelect)
         elif wanted and not (self.hasFocus() and self.by_keyboard):
             self.choose_none()
         self._tell_current()

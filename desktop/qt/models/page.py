@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QStackedWidget, QWidget
+from PySide6.QtWidgets import QApplication, QStackedWidget, QWidget
 
 from desktop.qt.bridge import Bridge
 from desktop.qt.imports import Imports
@@ -109,7 +109,13 @@ class ModelsPage(QWidget):
         if view in ("discover", "task"):
             self.discover.set_task(task)
             view = "discover"
+        focused = QApplication.focusWidget()
+        within = focused is not None and self.view.isAncestorOf(focused)
+        if within:
+            self.setFocus()  # else Qt hands the focus to the next one it finds, and a list chooses a card for it
         self.views.setCurrentWidget(self._by_row[view])
+        if within:
+            self.view.first_focus().setFocus()
         card = self.view.list.current_card()
         self._card_chosen(card.key if card is not None else "")
 

@@ -135,6 +135,7 @@ def test_what_moves_to_another_place_stays_chosen(view: CardView) -> None:
     view.show_cards([card(3), card(1), card(2)])
 
     assert view.current_card() == card(3)
+    assert view.selectionModel().isSelected(view.currentIndex())
     assert heard == []
 
 

@@ -74,6 +74,17 @@ def test_the_inspector_shows_what_is_chosen_in_the_view_in_sight(page: ModelsPag
     assert page.inspector.shows == ""
 
 
+def test_to_come_from_a_list_to_the_search_chooses_nothing(page: ModelsPage, qtbot: QtBot) -> None:
+    until(qtbot, lambda: page.known.catalogue_known)
+    page.nav.choose("transfers")
+    page.transfers.first_focus().setFocus()
+
+    page.nav.choose("discover")
+
+    assert page.discover.search.hasFocus()
+    assert page.discover.list.current_card() is None and page.inspector.shows == ""
+
+
 def test_a_download_waits_and_goes_on_when_told(
     hub_window: MainWindow, page: ModelsPage, hub: FakeHub, qtbot: QtBot
 ) -> None:
