@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from desktop.paths import Paths, engine_cache, find_paths
 from models import tiny_model, tiny_vocabulary
@@ -22,6 +23,10 @@ from models.tiny_model import write_tiny_model
 from tests.leftovers import Holdings, kill, leftovers
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # before anything imports Qt
+
+# How long one example takes says nothing on a machine that does other things as well.
+settings.register_profile("jackdaw", deadline=None)
+settings.load_profile("jackdaw")
 
 Make = Callable[..., Path]
 

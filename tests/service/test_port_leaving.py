@@ -160,7 +160,7 @@ def test_thirty_two_clients_all_end_well_or_with_a_reason_whatever_becomes_of_th
             ended: list[str] = []
             for _ in range(2):
                 clients = [asyncio.create_task(client(port, chance)) for _ in range(32)]
-                await asyncio.sleep(0.3)
+                await until(lambda: at_work(port))  # while it is still loading other words would be right
                 await disturb(port)
                 async with asyncio.timeout(60):
                     ended += await asyncio.gather(*clients)
@@ -172,6 +172,10 @@ def test_thirty_two_clients_all_end_well_or_with_a_reason_whatever_becomes_of_th
             await until(lambda: gone_idle(port))
             await until(lambda: back_to(before), within_s=5.0)
             assert port.core.scheduler.state(port.model).queued == 0
+
+    async def at_work(port: Port) -> bool:
+        state = port.core.scheduler.state(port.model)
+        return state.state == "ready" and state.busy_slots > 0
 
     async def gone_idle(port: Port) -> bool:
         return port.core.scheduler.state(port.model).state in ("unloaded", "failed")
