@@ -12,6 +12,7 @@ from desktop.cli.console import bytes_text
 from desktop.cli.context import DONE, FAILED, WRONG_USAGE, Context
 from desktop.cli.work import see_through, whole_path
 from desktop.client import Client, ClientError
+from desktop.merge_words import METHODS
 
 STORES = {
     "ollama": "Ollama",
@@ -74,7 +75,8 @@ async def _agreed(context: Context, groups: Sequence[wire.Duplicate]) -> bool:
     room = bytes_text(sum(group.wasted_bytes for group in groups))
     lines = ["\n".join(f"  {path}" for path in group.paths) for group in groups]
     head = "Equal files become one on the disk, and every path stays:"
-    context.console.note("\n".join([head, "\n\n".join(lines)]))
+    what = [METHODS[method] for method in sorted({group.method for group in groups}) if method]
+    context.console.note("\n".join([head, "\n\n".join(lines), *what]))
     if context.arguments.yes:
         return True
     if not sys.stdin.isatty():

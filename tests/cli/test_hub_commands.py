@@ -17,6 +17,7 @@ from desktop.cli.console import Console
 from desktop.cli.context import Context
 from desktop.cli.making import measured_text
 from desktop.cli.models_parser import size
+from desktop.merge_words import METHODS
 from desktop.paths import Paths
 from desktop.wire_models import Measurement, MeasurementList, PromptAnswer
 from tests.cli.conftest import CHECKOUT, CommandLine
@@ -223,6 +224,7 @@ def test_stores_are_found_used_and_merged_only_with_consent(
     assert set(report["added"]) <= {found["model_id"] for found in report["models"]}  # as it is after taking them in
     refused = line.run("models", "scan", str(tmp_path / "models"), "--merge")
     assert refused.returncode == 2 and "Nothing was merged" in refused.stderr
+    assert not pair["method"] or METHODS[pair["method"]] in refused.stderr  # what is agreed to is said
     assert os.stat(first).st_ino != os.stat(second).st_ino
 
     if pair["method"]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from desktop.merge_words import METHODS
 from desktop.qt.figures import in_bytes
 from desktop.qt.models.cards import Act, Card, Tag, heading
 
@@ -26,13 +27,6 @@ STORES = {
 }
 _BLOB = re.compile(r"sha256[-:][0-9a-f]{64}")  # a file that is named by its content alone
 METHOD_NAMES = {"reflink": "shared blocks", "hardlink": "hard links"}
-METHODS = {
-    "reflink": "Each file keeps its own name, date and rights; only the room on the disk is shared.",
-    "hardlink": (
-        "The file that most people may read is kept; the others become further names of it, with its date and rights. "
-        "A program that writes into one of them later changes all of them."
-    ),
-}
 
 
 def found_cards(report: StoreReport, words: str = "") -> list[Card]:
