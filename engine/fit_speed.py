@@ -38,6 +38,10 @@ LEAST_RATIO, MOST_RATIO = 0.05, 20.0  # beyond that something else was measured
 WORK_PER_BYTE: Mapping[str, float] = {"Q8_0": 1.0, "F16": 1.0, "BF16": 1.0, "F32": 1.0}
 OTHER_WORK_PER_BYTE = 1.15
 IQ_WORK_PER_BYTE = 1.6
+# What attention costs over a cache of another type than f16: unpacking it, value by value. Seen on one Zen 5 processor.
+CACHE_WORK: Mapping[str, float] = {"f32": 1.0, "f16": 1.0, "bf16": 1.0, "q8_0": 2.4}
+OTHER_CACHE_WORK = 3.4
+EXPERT_PROMPT_WORK = 1.6  # each expert gets a part of a batch, so its products are smaller and slower; seen there, too
 TILED_TYPES = ("f16", "f32")  # of a cache: what ggml's fast path for prompts takes (ggml-cpu/ops.cpp, flash_attn_ext)
 
 
@@ -71,12 +75,12 @@ def predict(shape: Shape, load: Load, machine: MachineSpeed, depth: int = 0) -> 
     write_s = (
         active_bytes(shape) * _work(shape.quant) / machine.weight_bytes_per_s
         + cache_read_bytes(shape, load, depth) / machine.weight_bytes_per_s
-        + attention_flops(shape, depth) / machine.attention_flops_per_s
+        + attention_flops(shape, depth) * _cache_work(load) / machine.attention_flops_per_s
         + layers * machine.layer_s
         + shape.vocabulary * SAMPLING_S
     )
     read_s = (
-        2 * active_parameters(shape) / machine.flops_per_s
+        2 * active_parameters(shape) * (EXPERT_PROMPT_WORK if shape.experts else 1.0) / machine.flops_per_s
         + attention_flops(shape, depth) / _prompt_attention(load, machine)
         + (shape.weights_bytes / machine.weight_bytes_per_s + layers * machine.layer_s) / (4 * (load.batch or UBATCH))
     )
@@ -200,7 +204,12 @@ def _prompt_attention(load: Load, machine: MachineSpeed) -> float:
     """A quantized cache is looked through value by value, in prompts as while writing."""
     if load.type_k in TILED_TYPES and load.type_v in TILED_TYPES:
         return machine.prompt_attention_flops_per_s
-    return min(machine.attention_flops_per_s, machine.prompt_attention_flops_per_s)
+    return min(machine.attention_flops_per_s / _cache_work(load), machine.prompt_attention_flops_per_s)
+
+
+def _cache_work(load: Load) -> float:
+    keys, values = (CACHE_WORK.get(kind, OTHER_CACHE_WORK) for kind in (load.type_k, load.type_v))
+    return (keys + values) / 2
 
 
 def _seen(shape: Shape, depth: int, windows: bool) -> int:
