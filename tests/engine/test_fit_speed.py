@@ -20,6 +20,7 @@ from engine.fit_speed import (
     SpeedsSeen,
     SpeedStore,
     active_bytes,
+    active_parameters,
     cache_read_bytes,
     expected_speed,
     predict,
