@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from models.durable import sync
+
 VERSION = 1
 DEFAULT_PORT = 5225
 LOOPBACK_HOSTS = ("127.0.0.1", "::1", "localhost")
@@ -225,7 +227,7 @@ def write(path: Path, settings: Settings) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync(path.parent)
 
 
 def to_toml(settings: Settings) -> str:
@@ -261,14 +263,3 @@ def _check_range(name: str, value: int, lowest: int | None, highest: int | None)
 
 def _in_words(kind: type) -> str:
     return {int: "a whole number", bool: "true or false", str: "a text"}[kind]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable; folders cannot be opened on Windows, where this is not needed."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

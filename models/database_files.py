@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from models.durable import sync
 from models.errors import DatabaseBusy, DatabaseCorrupt, DatabaseError, DiskFull
 from models.progress import Cancel
 
@@ -140,9 +141,9 @@ def make_backup(path: Path, source: sqlite3.Connection, cancel: Cancel | None = 
                 target.execute("PRAGMA journal_mode = DELETE")  # one file, no log beside it
             schema_version(part)
             cancel.check()
-            _sync(part)
+            sync(part)
             part.replace(made)
-            _sync(folder)
+            sync(folder)
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
@@ -177,7 +178,7 @@ def restore(path: Path, backup: Path) -> None:
         for companion in ("-wal", "-shm"):  # belongs to the damaged file; it would be replayed into the backup
             Path(f"{path}{companion}").unlink(missing_ok=True)
         part.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
 
 
 def move_aside(path: Path) -> Path:
@@ -192,7 +193,7 @@ def move_aside(path: Path) -> Path:
             wal.replace(Path(f"{kept}-wal"))
         path.replace(kept)
         Path(f"{path}-shm").unlink(missing_ok=True)
-        _sync(path.parent)
+        sync(path.parent)
     return kept
 
 
@@ -242,21 +243,10 @@ def _copy_whole(source: Path, target: Path) -> None:
     try:
         _create_private(part)
         shutil.copyfile(source, part)
-        _sync(part)
+        sync(part)
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    """fsync a file or, where the system can, a folder."""
-    if os.name != "posix" and path.is_dir():
-        return
-    descriptor = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _backup_number(path: Path) -> int | None:

@@ -26,6 +26,7 @@ from models.child import ChildSpec, Jail, clean_environment, spawn
 from models.convert import script
 from models.convert.script import WRITTEN
 from models.disk_room import disk_full
+from models.durable import sync
 from models.errors import ConvertFailed, ConvertRefused, ModelsError
 from models.gguf import GgufHeader, read_header
 from models.llama_tool import QUIET_NICE, TAIL_LINES, watch
@@ -173,20 +174,12 @@ async def keep(place: Workplace) -> GgufHeader:
 def _keep(place: Workplace) -> GgufHeader:
     header = read_header(place.out)
     place.out.chmod(0o600)
-    _sync(place.out)
+    sync(place.out)
     if os.path.lexists(place.target):
         raise ConvertRefused(f"{place.target} is there already.", hint="Delete or rename it, or choose another name.")
     place.out.rename(place.target)
-    _sync(place.target.parent)
+    sync(place.target.parent)
     return header
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _full(folder: Path, needed_bytes: int) -> ModelsError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from models.download.partial import Partial, remove_empty
 from models.download.plan import Plan, existing, keeps
 from models.download.types import DownloadSpec, Limits
 from models.download.worker import Follower, Worker
+from models.durable import sync
 from models.errors import Cancelled
 from models.network import Network
 from models.progress import Cancel, Progress, Report
@@ -127,7 +127,7 @@ def _finish(spec: DownloadSpec, plan: Plan) -> tuple[Path, ...]:
         item.partial.finish()
     targets = tuple(spec.target(file) for file in spec.files)
     for folder in {target.parent for target in targets}:
-        _sync_folder(folder)
+        sync(folder)
     return targets
 
 
@@ -135,13 +135,3 @@ def _close(spec: DownloadSpec, plan: Plan, keep: bool) -> None:
     plan.close(keep=keep)
     for file in spec.files:
         remove_empty(spec.target(file).parent, spec.folder)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # folders cannot be opened there
-        return
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from models.durable import sync
 from models.errors import BadGguf, QuantizeFailed
 from models.gguf import GgufHeader, read_header
 
@@ -86,15 +87,6 @@ def keep(made: Path, target: Path) -> GgufHeader:
     except OSError as error:
         raise _unwritable(target.parent, error) from error
     return header
-
-
-def sync(path: Path) -> None:
-    """Have the disk hold what was written to a file, or the names in a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _refuse_existing(target: Path) -> None:

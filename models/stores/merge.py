@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.blocks import disk_bytes, extents
+from models.durable import sync
 from models.progress import Cancel, Progress, Report
 from models.stores.hashes import FileChanged, hash_open
 from models.stores.types import Method
@@ -173,7 +174,8 @@ def _replace(
         with contextlib.suppress(OSError):
             new.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    with contextlib.suppress(OSError):
+        sync(path.parent)
     return Merged(path, made, saved)
 
 
@@ -233,12 +235,3 @@ def _own_bytes(path: Path, info: os.stat_result) -> int:
 
 def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name[:200]}{LEFTOVER}")
-
-
-def _sync_folder(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

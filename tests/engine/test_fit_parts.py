@@ -14,33 +14,16 @@ from hypothesis import strategies as st
 from engine.devices import GpuDevice, MemoryNow
 from engine.fit import Wishes, load_of, plan_for
 from engine.fit_memory import MIB, Load, device_needs, draft_bytes, kv_by_layer, main_memory_need, projector_bytes
-from engine.fit_shape import Shape, in_other_quantization, shape_of, windowed_layers
+from engine.fit_shape import in_other_quantization, shape_of, windowed_layers
 from engine.fit_verdict import Companions, fit, largest_context, wishes_of
 from engine.machine import Machine
 from engine.model_options import ModelOptions
 from models.gguf import GgufHeader, TensorInfo, read_header
 from models.gguf_format import ArrayInfo
 from tests.bench.shapes import RealShape, write_model
+from tests.engine.seven_b import SEVEN_B
 
 GIB = 1024 * MIB
-SEVEN_B = Shape(
-    "chat",
-    "qwen2",
-    4_683_000_000,
-    32_768,
-    3584,
-    18_944,
-    152_064,
-    (4,) * 28,
-    128,
-    128,
-    parameters=7_615_000_000,
-    layer_bytes=(140_000_000,) * 28,
-    input_bytes=306_000_000,
-    output_bytes=457_000_000,
-    heads=28,
-    quant="Q4_K_M",
-)
 # Mixtral 8x7B: eight experts make nine tenths of each layer.
 MIXTRAL = replace(
     SEVEN_B,

@@ -43,26 +43,10 @@ from models.database import Database
 from models.llamacpp import find_build
 from models.progress import Progress
 from models.tiny_model import TinyShape
+from tests.engine.seven_b import SEVEN_B as Q4_SEVEN_B
 
 HERE = MachineSpeed(20e9, 200e9, 10e9, 50e9, 20e-6, "here")
-SEVEN_B = Shape(
-    "chat",
-    "qwen2",
-    4_683_000_000,
-    32_768,
-    3584,
-    18_944,
-    152_064,
-    (4,) * 28,
-    128,
-    128,
-    parameters=7_615_000_000,
-    layer_bytes=(140_000_000,) * 28,
-    input_bytes=306_000_000,
-    output_bytes=457_000_000,
-    heads=28,
-    quant="Q8_0",
-)
+SEVEN_B = replace(Q4_SEVEN_B, quant="Q8_0")
 EXPERTS = replace(
     SEVEN_B,
     weights_bytes=26_400_000_000,
