@@ -40,6 +40,7 @@ class ChildSpec:
     `pidfiles` is the folder for the pidfile. `leftovers` are files removed when the child has ended.
     `hold_stdin` keeps a pipe open as standard input, so that a child that watches it notices our end; `farewell` is
     written to that pipe when the child is asked to stop. `jail` locks it in as far as this system can.
+    `pass_fds` are open descriptors it gets under their numbers.
     """
 
     argv: tuple[str, ...]
@@ -56,6 +57,7 @@ class ChildSpec:
     hold_stdin: bool = False
     farewell: bytes = b""
     jail: Jail | None = None
+    pass_fds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,7 @@ async def spawn(spec: ChildSpec) -> Child:
         stderr=asyncio.subprocess.STDOUT,
         cwd=spec.cwd,
         env=dict(spec.environment),
+        pass_fds=spec.pass_fds,
     )
     try:
         return Child(spec, process)
