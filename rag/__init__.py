@@ -1,1 +1,1 @@
-"""The user's own files: readers, chunks, index, search, answers with citations. Nothing is here yet."""
+"""The user's own files: readers, chunks, index, search, answers with citations."""
