@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from desktop.wire_base import Wire as Wire
+from desktop.wire_files import SentenceSupport, Source
 
 LoadState = Literal["unloaded", "queued", "loading", "ready", "stopping", "failed"]
 JobState = Literal["pending", "running", "paused", "interrupted", "done", "failed", "cancelled"]
 MessageState = Literal["complete", "streaming", "interrupted", "stopped", "failed"]
-
-
-class Wire(BaseModel):
-    """Base of all: unknown fields of a request are an error, so that a typing mistake never passes silently."""
-
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
 
 class ErrorBody(Wire):
@@ -254,6 +251,21 @@ class Message(Wire):
     usage: MessageUsage | None = None
     error: str = ""
     hint: str = ""
+    sources: list[Source] = Field(default_factory=list)  # what it was given to read, when files were asked
+    support: list[SentenceSupport] = Field(default_factory=list)
+    why_id: str = ""  # GET /jackdaw/v1/files/why/ID
+    files_note: str = ""  # what happened with the files, in words: "notes.md was given whole", "Not in your files"
+
+
+class ChatFile(Wire):
+    """A file or folder attached to one chat. `whole`: small enough that it was given whole when last asked."""
+
+    path: str
+    state: Literal["waiting", "reading", "ready", "failed"]
+    files: int = 0
+    chunks: int = 0
+    whole: bool | None = None
+    message: str = ""
 
 
 class ChatSummary(Wire):
@@ -273,6 +285,8 @@ class Chat(ChatSummary):
     system_prompt: str
     parameters: SamplingParameters
     messages: list[Message]
+    collections: list[str] = Field(default_factory=list)  # asked before every answer
+    files: list[ChatFile] = Field(default_factory=list)  # attached to this chat alone
 
 
 class NewChat(Wire):
@@ -280,6 +294,7 @@ class NewChat(Wire):
     model: str = ""
     system_prompt: str = ""
     parameters: SamplingParameters = Field(default_factory=SamplingParameters)
+    collections: list[str] = Field(default_factory=list, max_length=20)
 
 
 class ChatPatch(Wire):
@@ -289,6 +304,7 @@ class ChatPatch(Wire):
     head_id: str | None = None
     system_prompt: str | None = None
     parameters: SamplingParameters | None = None
+    collections: list[str] | None = Field(default=None, max_length=20)
 
 
 class AskRequest(Wire):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from desktop.wire import Wire
+from desktop.wire_base import Wire
 
 FileState = Literal["indexed", "waiting", "reading", "embedding", "skipped", "failed"]
 SearchMode = Literal["auto", "hybrid", "lexical", "dense"]
