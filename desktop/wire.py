@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from desktop.wire_base import Wire as Wire
+from desktop.wire_base import Wire as Wire  # noqa: PLC0414 - part of this module for everybody else
 from desktop.wire_files import SentenceSupport, Source
 
 LoadState = Literal["unloaded", "queued", "loading", "ready", "stopping", "failed"]
