@@ -1,0 +1,1 @@
+"""Search: what a question asks, both sides of the index, and one ranking of passages with its evidence."""
