@@ -1,0 +1,1 @@
+"""Reranking: a second model reads the question together with each passage and scores how well they fit."""
