@@ -1,0 +1,8 @@
+"""Which files of a folder are read, and why the others are not."""
+
+from rag.scan.plan import FolderCount, Plan, plan
+from rag.scan.reasons import reason_sentence
+from rag.scan.rules import Found, Left, ScanRules
+from rag.scan.walk import look, walk
+
+__all__ = ["FolderCount", "Found", "Left", "Plan", "ScanRules", "look", "plan", "reason_sentence", "walk"]

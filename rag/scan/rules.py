@@ -1,0 +1,54 @@
+"""What of a folder is read, and what a walk says about each file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rag.types import SkipReason
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ScanRules:
+    """The rules of a collection. Patterns are those of .gitignore; `include` wins over every rule but the size cap.
+
+    `ignore_files`: obey .gitignore, .ignore and .jackdawignore. `secrets`, `generated` and `hidden`: read those too.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    ignore_files: bool = True
+    secrets: bool = False
+    generated: bool = False
+    hidden: bool = False
+    max_file_bytes: int = 50 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A regular file to read. `path` is relative to the root with "/" ("" never); for a root that is a file, its name.
+
+    Size, time, inode and device are those of the file itself, or of the target when `link`.
+    """
+
+    path: str
+    size: int
+    mtime_ns: int
+    inode: int
+    device: int
+    link: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A file that is not read, or with `folder` a whole folder, whose content was not looked at.
+
+    `detail` says more in a few words (the rule and where it stands); reason_sentence() makes a sentence of both.
+    """
+
+    path: str
+    reason: SkipReason
+    detail: str = ""
+    folder: bool = False
+    size: int = 0
