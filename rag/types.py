@@ -43,6 +43,11 @@ class Block:
 
     `headings` are those above it, outermost first; for code the names of the containers ("class Cache"). `level` is a
     heading's depth from 1. `place` is where it is when lines and pages do not say it: "cell 3", "sheet Sales, row 9".
+
+    A symbol has its signature in one line as `name` ("def get(self, key: str) -> Row"), its comment and decorators
+    included in [start, end). A container that is taken apart ends where its first member starts; the members, and what
+    lies between them (kind "code"), follow with it among their headings. Rows have the line with the names of their
+    columns as their last heading.
     """
 
     kind: BlockKind
@@ -51,6 +56,7 @@ class Block:
     level: int = 0
     headings: tuple[str, ...] = ()
     place: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

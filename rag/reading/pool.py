@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 from rag.errors import ParseFailed
-from rag.reading.types import Limits, Parsed
+from rag.reading.types import DEFAULT_LIMITS, Limits, Parsed
 
 
 class ReaderPool:
@@ -25,7 +25,7 @@ class ReaderPool:
         folder: Path,
         pidfiles: Path | None,
         workers: int = 2,
-        limits: Limits = Limits(),
+        limits: Limits = DEFAULT_LIMITS,
         *,
         tesseract: str = "tesseract",
     ) -> None:

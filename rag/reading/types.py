@@ -52,3 +52,6 @@ class Parsed:
     warnings: tuple[str, ...]
     chunks: tuple[Chunk, ...]
     seconds: float
+
+
+DEFAULT_LIMITS = Limits()
