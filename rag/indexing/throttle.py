@@ -1,0 +1,108 @@
+"""When indexing may go on: not on battery when so wished, not while somebody waits for an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from models.progress import Cancel
+
+PauseReason = Literal["", "asked", "battery", "busy"]
+
+BATTERY_EVERY_S = 15.0
+LOOK_EVERY_S = 0.1
+# After the last word of an answer: whoever reads it may soon ask again, and a pause between two costs little.
+QUIET_S = 0.5
+# Chat goes before, but an index that never moves on is none: with nobody idle for so long, one piece is done.
+AT_MOST_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What a decision knows: all times are seconds of one monotonic clock."""
+
+    now: float
+    busy_at: float  # when somebody was last seen waiting, -inf for never
+    worked_at: float  # when the last piece of work was let go
+    asked: bool = False
+    on_battery: bool = False
+    battery_pauses: bool = True
+
+
+def reason_to_wait(moment: Moment) -> PauseReason:
+    """Why the next piece of work has to wait now, "" when it may begin."""
+    if moment.asked:
+        return "asked"
+    if moment.on_battery and moment.battery_pauses:
+        return "battery"
+    waited = moment.now - moment.worked_at
+    if moment.now - moment.busy_at < QUIET_S and waited < AT_MOST_S:
+        return "busy"
+    return ""
+
+
+class Throttle:
+    """Asked before each piece of work. `reason` is why the last one waits, for the window."""
+
+    def __init__(
+        self,
+        busy: Callable[[], bool],
+        *,
+        on_battery: Callable[[], bool | None] | None = None,
+        battery_pauses: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self._busy = busy
+        self._read_battery = on_battery or battery_in_use
+        self._battery_pauses = battery_pauses
+        self._battery: bool | None = None
+        self._battery_at = self._busy_at = float("-inf")
+        self._worked_at = time.monotonic()
+        self.reason: PauseReason = ""
+
+    @property
+    def on_battery(self) -> bool | None:
+        """Whether this machine runs on its battery; None where that is not known."""
+        now = time.monotonic()
+        if now - self._battery_at >= BATTERY_EVERY_S:
+            self._battery, self._battery_at = self._read_battery(), now
+        return self._battery
+
+    def look(self, *, asked: bool = False) -> PauseReason:
+        """Why work has to wait at this moment; "" when it need not."""
+        now = time.monotonic()
+        if self._busy():
+            self._busy_at = now
+        self.reason = reason_to_wait(
+            Moment(now, self._busy_at, self._worked_at, asked, bool(self.on_battery), self._battery_pauses())
+        )
+        if not self.reason:
+            self._worked_at = now
+        return self.reason
+
+    async def turn(self, cancel: Cancel, *, asked: Callable[[], bool] = lambda: False) -> None:
+        """Return when the next piece of work may begin. Raises Cancelled."""
+        cancel.check()
+        while self.look(asked=asked()):
+            await asyncio.sleep(LOOK_EVERY_S)
+            cancel.check()
+
+    def turn_in_thread(self, cancel: Cancel) -> None:
+        """The same for work in a thread, which waits for answers alone: looking at names needs little power."""
+        cancel.check()
+        while self._busy() and time.monotonic() - self._worked_at < AT_MOST_S:
+            time.sleep(LOOK_EVERY_S)
+            cancel.check()
+
+
+def battery_in_use() -> bool | None:
+    """Whether the machine runs on its battery, None without one or where nobody can tell (psutil)."""
+    import psutil
+
+    try:
+        battery = psutil.sensors_battery()
+    except (AttributeError, OSError, RuntimeError):  # not on every system
+        return None
+    return None if battery is None or battery.power_plugged is None else not battery.power_plugged
