@@ -12,18 +12,34 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from desktop import wire
+from desktop.client_files import FilesClient
 from desktop.client_models import ModelsClient
-from desktop.connection import ROOT, ClientError, ServiceUnreachable, error_of, under, with_query
-from desktop.event_stream import AskBegin, AskDelta, AskEnd, AskEvent, AskState, ServerSentEvent, sse_events
+from desktop.connection import ROOT, ClientError, ServiceUnreachable, error_of, under, unknown_event, with_query
+from desktop.event_stream import (
+    AskBegin,
+    AskDelta,
+    AskEnd,
+    AskEvent,
+    AskSources,
+    AskState,
+    FilesAskEvent,
+    FilesEnd,
+    ServerSentEvent,
+    answer_event,
+    sse_events,
+)
 
 __all__ = [
     "AskBegin",
     "AskDelta",
     "AskEnd",
     "AskEvent",
+    "AskSources",
     "AskState",
     "Client",
     "ClientError",
+    "FilesAskEvent",
+    "FilesEnd",
     "ServerSentEvent",
     "ServiceUnreachable",
     "ask_event",
@@ -32,7 +48,7 @@ __all__ = [
 ]
 
 
-class Client(ModelsClient):
+class Client(ModelsClient, FilesClient):
     """All routes of the control API. Use as an async context manager, or call aclose()."""
 
     # the service itself
@@ -144,14 +160,8 @@ def ask_event(event: ServerSentEvent) -> AskEvent:
         case "begin":
             user = wire.Message.model_validate(data["user"]) if data["user"] is not None else None
             return AskBegin(user=user, answer=wire.Message.model_validate(data["answer"]))
-        case "state":
-            return AskState(state=data["state"], fraction=data["fraction"], message=data["message"])
-        case "delta":
-            return AskDelta(content=data.get("content", ""), reasoning=data.get("reasoning", ""))
         case "end":
             return AskEnd(message=wire.Message.model_validate(data))
-    raise ClientError(
-        "unknown_event",
-        f"The service sent an event of the unknown type {event.event!r}.",
-        hint="The service is of another version; restart it with: jackdaw stop",
-    )
+    if (parsed := answer_event(event.event, data)) is not None:
+        return parsed
+    raise unknown_event(event.event)

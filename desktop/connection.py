@@ -188,3 +188,12 @@ def _not_understood(target: str) -> ClientError:
         f"The service's answer on {target} could not be understood.",
         hint="The service is of another version; restart it with: jackdaw stop",
     )
+
+
+def unknown_event(kind: str) -> ClientError:
+    """An event stream held something this version does not know."""
+    return ClientError(
+        "unknown_event",
+        f"The service sent an event of the unknown type {kind!r}.",
+        hint="The service is of another version; restart it with: jackdaw stop",
+    )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from desktop import wire
+from desktop import wire, wire_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class AskBegin:
 class AskState:
     """What the answer waits for while nothing is written yet; `fraction` in 0..1 when known."""
 
-    state: Literal["loading", "prompt", "queued"]
+    state: Literal["searching", "loading", "prompt", "queued"]
     fraction: float | None
     message: str
 
@@ -41,7 +41,26 @@ class AskEnd:
     message: wire.Message
 
 
-AskEvent = AskBegin | AskState | AskDelta | AskEnd
+@dataclass(frozen=True, slots=True)
+class AskSources:
+    """What the model is given to read, once, before it writes; `note` says in words what happened with the files."""
+
+    sources: list[wire_files.Source]
+    note: str
+    why_id: str
+
+
+AskEvent = AskBegin | AskSources | AskState | AskDelta | AskEnd
+
+
+@dataclass(frozen=True, slots=True)
+class FilesEnd:
+    """The last event of a question to files that is in no chat: the whole answer."""
+
+    answer: wire_files.FilesAnswer
+
+
+FilesAskEvent = AskSources | AskState | AskDelta | FilesEnd
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +94,16 @@ async def sse_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[ServerSentEv
                     data="\n".join(fields["data"]),
                 )
             fields = {}
+
+
+def answer_event(kind: str, data: Mapping[str, Any]) -> AskSources | AskState | AskDelta | None:
+    """The typed form of an event that comes while an answer is written; None for any other."""
+    match kind:
+        case "sources":
+            sources = [wire_files.Source.model_validate(source) for source in data["sources"]]
+            return AskSources(sources=sources, note=data["note"], why_id=data["why_id"])
+        case "state":
+            return AskState(state=data["state"], fraction=data["fraction"], message=data["message"])
+        case "delta":
+            return AskDelta(content=data.get("content", ""), reasoning=data.get("reasoning", ""))
+    return None

@@ -136,6 +136,12 @@ class CollectionList(Wire):
     collections: list[Collection]
 
 
+class AttachRequest(Wire):
+    """Files or folders for one chat."""
+
+    paths: list[str] = Field(min_length=1, max_length=100)  # absolute
+
+
 class PlanRequest(Wire):
     """What would be read of these paths, without reading any."""
 
@@ -530,3 +536,19 @@ class Receipt(Wire):
     message: str
     created_at: float
     took_ms: float = 0.0
+
+
+class ReceiptList(Wire):
+    receipts: list[Receipt]
+
+
+class FilesEvent(Wire):
+    """The event `files`. `action`: a collection was added, changed or removed; its index makes progress (dropped when a
+    newer one is there); a check failed. `files` are rows that changed since the last event, at most 50: a view that
+    shows more reads its page again."""
+
+    action: Literal["added", "changed", "removed", "progress", "check_failed"]
+    id: int  # of the collection
+    collection: Collection | None = None
+    files: list[FileRow] = Field(default_factory=list)
+    check: Check | None = None

@@ -13,7 +13,20 @@ from starlette.routing import BaseRoute, Route
 from desktop.service.control_route import ControlRoute, error_response, starlette_route
 from desktop.service.core import Core
 from desktop.service.openapi import OPENAPI_PATH, openapi_document
-from desktop.service.routes import adapters, catalogue, chats, disk, hub, model_facts, models, service, work
+from desktop.service.routes import (
+    adapters,
+    catalogue,
+    chats,
+    disk,
+    files,
+    files_models,
+    files_search,
+    hub,
+    model_facts,
+    models,
+    service,
+    work,
+)
 from desktop.wire import ErrorBody
 
 CONTROL_ROUTES: tuple[ControlRoute, ...] = (
@@ -26,6 +39,9 @@ CONTROL_ROUTES: tuple[ControlRoute, ...] = (
     *adapters.ROUTES,
     *work.ROUTES,
     *chats.ROUTES,
+    *files.ROUTES,
+    *files_search.ROUTES,
+    *files_models.ROUTES,
 )
 
 
