@@ -9,27 +9,30 @@ from rag.types import DocumentKind
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Characters of a chunk. What has `limit` or less stays whole; what has more is cut into pieces near `target`.
+    """Characters of a chunk.
 
-    Neighbours are put together up to `target`, and up to `limit` when one of them has less than `small`.
+    What has `limit` or less stays whole when it belongs together (a file, a section, a function); what has more is cut
+    into even pieces of about `target`. Whole neighbours (sections, functions) are put together up to `join`. What has
+    less than `small` goes to a neighbour, which may then have up to `limit + small`.
     """
 
     target: int
     limit: int
+    join: int
     small: int
 
     def __post_init__(self) -> None:
-        if not 0 <= self.small <= self.target <= self.limit or self.target < 1:
-            raise ValueError("0 <= small <= target <= limit, and 1 <= target")
+        if not 0 <= self.small <= self.join <= self.target <= self.limit or self.target < 8:
+            raise ValueError("0 <= small <= join <= target <= limit, and 8 <= target")
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkRules:
     """Sizes by kind. MiniLM reads 256 tokens: about 1,000 characters of prose, 700 of code."""
 
-    prose: Sizes = Sizes(target=700, limit=1000, small=150)
-    code: Sizes = Sizes(target=700, limit=1000, small=150)
-    data: Sizes = Sizes(target=700, limit=1000, small=150)
+    prose: Sizes = Sizes(target=700, limit=1000, join=500, small=120)
+    code: Sizes = Sizes(target=700, limit=1000, join=500, small=120)
+    data: Sizes = Sizes(target=700, limit=1000, join=700, small=120)
 
     def of(self, kind: DocumentKind) -> Sizes:
         if kind in ("code", "notebook"):
