@@ -34,9 +34,9 @@ def citations_in(text: str, start: int = 0) -> Iterator[Citation]:
     code = _code_ranges(text)
     for match in _CITATION.finditer(text, start):
         if not any(begin <= match.start() < end for begin, end in code):
-            before = text[match.start() - 1 : match.start()]
-            numbers = _numbers(match.group(1) or match.group(2))
-            yield Citation(match.start(), match.end(), numbers, before.isalnum() or before in ("_", ")", "`"))
+            before = text[max(0, match.start() - 1) : match.start()]
+            attached = match.group(1) is not None and (before.isalnum() or before in ("_", ")", "`"))
+            yield Citation(match.start(), match.end(), _numbers(match.group(1) or match.group(2)), attached)
 
 
 def without_citations(text: str) -> str:
