@@ -3,118 +3,154 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from rag.types import SkipReason
+from rag.scan.rules import Found, Left
+from rag.store.rows import FileStat, KnownFile
 
-# What the same bytes would meet again only by chance: tried again at every run.
-PASSING: frozenset[SkipReason] = frozenset({"unreadable", "changing", "vanished"})
-
-
-class Stat(Protocol):
-    """What a file's status tells of it without reading it; `inode` 0 where there are none."""
-
-    @property
-    def size(self) -> int: ...
-    @property
-    def mtime_ns(self) -> int: ...
-    @property
-    def device(self) -> int: ...
-    @property
-    def inode(self) -> int: ...
+# What the same file may not meet a second time: tried again at every run.
+PASSING = frozenset({"unreadable", "changing", "vanished"})
 
 
-class Known(Stat, Protocol):
-    """A file of the index. `reason` is why it was left out, "" when it was read; `current` whether today's readers
-    would make the same of it."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at one root gave, beside what the index knows of it.
 
-    @property
-    def reason(self) -> SkipReason | str: ...
-    @property
-    def current(self) -> bool: ...
+    `stale` are paths whose content was read by other readers than today's. `within` are the paths that were looked at,
+    files or folders: what is known elsewhere is left alone. None means the whole root.
+    """
+
+    root_id: int
+    known: Mapping[str, KnownFile]
+    seen: Sequence[Found | Left]
+    stale: AbstractSet[str] = frozenset()
+    within: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file of a root; `known` when the index has its path."""
+
+    root_id: int
+    file: Found
+    known: KnownFile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A file whose bytes are known under another path, maybe of another root of the collection."""
+
+    root_id: int
+    path: str
+    to_root_id: int
+    file: Found
 
 
 @dataclass(frozen=True, slots=True)
 class IndexPlan:
-    """Paths are relative to one root. `moved` are pairs of an old and a new path of a file whose bytes are the same.
+    """`read` are new and changed files, `vanished` pairs of a root and a path.
 
-    `read` are new and changed files, `left_out` those that a rule keeps out now and did not before, with the reason.
+    `left_out` is what a rule keeps out now and did not before.
     """
 
-    read: tuple[str, ...] = ()
-    moved: tuple[tuple[str, str], ...] = ()
-    vanished: tuple[str, ...] = ()
-    left_out: tuple[tuple[str, SkipReason], ...] = ()
+    read: tuple[FoundFile, ...] = ()
+    moved: tuple[Move, ...] = ()
+    vanished: tuple[tuple[int, str], ...] = ()
+    left_out: tuple[tuple[int, Left], ...] = ()
     unchanged: int = 0
-    new: int = 0
-    changed: int = field(default=0)
 
     @property
     def is_empty(self) -> bool:
         return not (self.read or self.moved or self.vanished or self.left_out)
 
 
-def plan(
-    known: Mapping[str, Known],
-    found: Mapping[str, Stat],
-    left: Mapping[str, SkipReason],
-    *,
-    full: bool = False,
-    within: Sequence[str] | None = None,
-) -> IndexPlan:
-    """Compare what the index knows of a root with what a scan found there and with what its rules left out.
-
-    `full` reads every file again. `within` names the paths that were looked at, files or folders; what is known
-    elsewhere is left alone. None means the whole root.
-    """
-    gone = [path for path in known if path not in found and path not in left and _inside(path, within)]
-    moved = _moves(known, gone, found)
-    moved_to = {new for _, new in moved}
-    moved_from = {old for old, _ in moved}
-    new = [path for path in found if path not in known and path not in moved_to]
-    changed = [path for path, stat in found.items() if path in known and (full or differs(known[path], stat))]
+def plan(looks: Iterable[Look], *, full: bool = False) -> IndexPlan:
+    """Compare what the index knows with what is there, over all roots of a collection; `full` reads all again."""
+    read: list[FoundFile] = []
+    gone: list[tuple[Look, str]] = []
+    left_out: list[tuple[int, Left]] = []
+    unchanged = 0
+    for look in looks:
+        found, left = _apart(look.seen)
+        gone += [(look, path) for path in look.known if path not in found and path not in left and _inside(path, look)]
+        left_out += [(look.root_id, one) for one in left.values() if _newly_left(look.known.get(one.path), one)]
+        for path, file in found.items():
+            known = look.known.get(path)
+            if known is None or full or path in look.stale or differs(known, file):
+                read.append(FoundFile(look.root_id, file, known))
+            else:
+                unchanged += 1
+    moved = [] if full else _moves(gone, read)
+    to = {(move.to_root_id, move.file.path) for move in moved}
+    away = {(move.root_id, move.path) for move in moved}
     return IndexPlan(
-        read=tuple(sorted((*new, *changed))),
+        read=tuple(one for one in read if (one.root_id, one.file.path) not in to),
         moved=tuple(moved),
-        vanished=tuple(path for path in gone if path not in moved_from),
-        left_out=tuple((path, why) for path, why in left.items() if path not in known or known[path].reason != why),
-        unchanged=len(found) - len(new) - len(changed) - len(moved),
-        new=len(new),
-        changed=len(changed),
+        vanished=tuple((look.root_id, path) for look, path in gone if (look.root_id, path) not in away),
+        left_out=tuple(left_out),
+        unchanged=unchanged,
     )
 
 
-def differs(known: Known, stat: Stat) -> bool:
-    """Whether a file must be read again."""
-    if not known.current or known.reason in PASSING:
+def differs(known: KnownFile, found: Found) -> bool:
+    """Whether a file must be read again: it is another by its status, or was not read to an end."""
+    if known.state == "waiting" or known.reason in PASSING:
         return True
-    return (known.size, known.mtime_ns) != (stat.size, stat.mtime_ns) or _replaced(known, stat)
+    if (known.stat.size, known.stat.mtime_ns) != (found.size, found.mtime_ns):
+        return True
+    # Another file in its place may have been given the time of the old one: cp -p, rsync --times, tar. The number of
+    # a device may be another after each mount, so it tells nothing here.
+    return bool(known.stat.inode and found.inode and known.stat.inode != found.inode)
 
 
-def _replaced(known: Stat, stat: Stat) -> bool:
-    # Another file in its place may have been given the time of the old one: cp -p, rsync --times, tar.
-    # The number of a device may be another after each mount, so it tells nothing here.
-    return bool(known.inode and stat.inode and known.inode != stat.inode)
+def stat_of(file: Found | Left) -> FileStat:
+    """What the store keeps of a file's status. A file that a rule left out has no time, so it differs once it is in."""
+    if isinstance(file, Left):
+        return FileStat(file.size, 0, 0, 0)
+    return FileStat(file.size, file.mtime_ns, file.inode, file.device)
 
 
-def _moves(known: Mapping[str, Known], gone: Iterable[str], found: Mapping[str, Stat]) -> list[tuple[str, str]]:
-    """Pairs (old, new): the same file by device, inode, size and time under another name."""
-    lost = {_identity(known[path]): path for path in gone if known[path].inode and not known[path].reason}
+def variant(path: str) -> str:
+    """What of a file's name decides how it is read: its suffix, or the name of one without (Makefile)."""
+    name = PurePosixPath(path)
+    return (name.suffix or name.name).lower()
+
+
+def _apart(seen: Iterable[Found | Left]) -> tuple[dict[str, Found], dict[str, Left]]:
+    found: dict[str, Found] = {}
+    left: dict[str, Left] = {}
+    for one in seen:
+        if isinstance(one, Found):
+            found[one.path] = one
+        elif one.reason != "vanished":
+            left[one.path] = one
+    return found, left
+
+
+def _moves(gone: Iterable[tuple[Look, str]], read: Iterable[FoundFile]) -> list[Move]:
+    """The same file by device, inode, size and time under another name that says the same of how to read it."""
+    lost = {
+        (look.known[path].stat, variant(path)): (look.root_id, path)
+        for look, path in gone
+        if look.known[path].stat.inode and look.known[path].document_id is not None and path not in look.stale
+    }
     if not lost:
         return []
-    pairs = []
-    for path, stat in found.items():
-        if path not in known and (old := lost.pop(_identity(stat), None)) is not None and known[old].current:
-            pairs.append((old, path))
-    return pairs
+    moves = []
+    for one in read:
+        old = lost.pop((stat_of(one.file), variant(one.file.path)), None) if one.known is None else None
+        if old is not None:
+            moves.append(Move(*old, one.root_id, one.file))
+    return moves
 
 
-def _identity(stat: Stat) -> tuple[int, int, int, int]:
-    return stat.device, stat.inode, stat.size, stat.mtime_ns
+def _newly_left(known: KnownFile | None, left: Left) -> bool:
+    return known is None or known.state != "skipped" or known.reason != left.reason
 
 
-def _inside(path: str, within: Sequence[str] | None) -> bool:
-    if within is None:
+def _inside(path: str, look: Look) -> bool:
+    if look.within is None:
         return True
-    return any(path == place or place in ("", ".") or path.startswith(f"{place}/") for place in within)
+    return any(path == place or place in ("", ".") or path.startswith(f"{place}/") for place in look.within)

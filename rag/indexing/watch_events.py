@@ -82,7 +82,7 @@ class Burst:
 
 
 def concerns(root: str, path: str) -> bool:
-    """Whether a notice about `path` can matter to an index of `root`: no file that an editor or a tool keeps to itself."""
+    """Whether a notice about `path` can matter to an index of `root`: it is no file that a tool keeps to itself."""
     parts = PurePath(path).parts[len(PurePath(root).parts) :]
     if any(part in _NOISY for part in parts):
         return False
