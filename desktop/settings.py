@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from desktop.editors import EDITORS, editor_problem
 from models.durable import sync
 
 VERSION = 1
@@ -146,6 +147,17 @@ class Settings:
         "Gigabytes downloads and conversions leave free, or 1 % of the disk if that is more; 0 for none.",
         lowest=0,
         highest=10_000,
+    )
+    editor: str = _setting(
+        "",
+        f"Opens files at a line: {', '.join(EDITORS)}, or a command with {{file}}, {{line}}, {{column}}, {{page}};"
+        " empty for what the system opens them with.",
+        problem=editor_problem,
+    )
+    embedder: str = _setting("", "Embedding model of a new collection; empty for the one that comes with Jackdaw.")
+    index_on_battery: bool = _setting(False, "Go on indexing files while the machine runs on its battery.")
+    files_on_port: bool = _setting(
+        True, "Let programs with a key search your files and ask model@collection on the port."
     )
 
 

@@ -19,7 +19,7 @@ MAX_HITS = 500
 # Messages are indexed when they stop streaming: from then on their text is fixed, and a partial answer that is saved
 # every second is not indexed anew each time. The index is written by the functions below and not by triggers, because
 # with trusted_schema off SQLite lets no trigger write to a virtual table.
-CHATS_MIGRATION = Migration(
+_CHATS = Migration(
     2,
     "chats",
     """
@@ -66,10 +66,24 @@ CHATS_MIGRATION = Migration(
     """,
 )
 
+# The texts of passages are not here: they are the user's files, which can be taken out of files.db with proof.
+_FILES_OF_CHATS = Migration(
+    11,
+    "chats with files",
+    """
+    ALTER TABLE chats ADD COLUMN collections TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE messages ADD COLUMN files TEXT;
+    """,
+)
+CHATS_MIGRATIONS = (_CHATS, _FILES_OF_CHATS)
+
 
 @dataclass(frozen=True, slots=True)
 class ChatRecord:
-    """One chat without its messages; times are seconds since 1970, `snippet` only in search results."""
+    """One chat without its messages; times are seconds since 1970, `snippet` only in search results.
+
+    `collections` are the names of those that are asked before every answer.
+    """
 
     id: str
     title: str
@@ -80,12 +94,17 @@ class ChatRecord:
     head_id: str | None
     created_at: float
     updated_at: float
+    collections: Sequence[str] = ()
     snippet: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRecord:
-    """One message; `usage` holds the numbers of wire.MessageUsage."""
+    """One message; `usage` holds the numbers of wire.MessageUsage.
+
+    `files` says what of the user's files it was given: "sources" (as wire.Source, without their texts), "support",
+    "why_id", "note". None when none were asked.
+    """
 
     id: str
     chat_id: str
@@ -99,15 +118,19 @@ class MessageRecord:
     usage: Mapping[str, Any] | None = None
     error: str = ""
     hint: str = ""
+    files: Mapping[str, Any] | None = None
 
 
-CHAT_COLUMNS = "id, title, pinned, model, system_prompt, parameters, head_id, created_at, updated_at"
-MESSAGE_COLUMNS = "id, chat_id, parent_id, role, content, state, created_at, reasoning, model, usage, error, hint"
-CHANGEABLE = frozenset({"title", "pinned", "model", "head_id", "system_prompt", "parameters"})
+CHAT_COLUMNS = "id, title, pinned, model, system_prompt, parameters, head_id, created_at, updated_at, collections"
+MESSAGE_COLUMNS = (
+    "id, chat_id, parent_id, role, content, state, created_at, reasoning, model, usage, error, hint, files"
+)
+CHANGEABLE = frozenset({"title", "pinned", "model", "head_id", "system_prompt", "parameters", "collections"})
+IN_JSON = frozenset({"parameters", "collections"})
 
 
 def _chat_of(row: Sequence[Any], snippet: str = "") -> ChatRecord:
-    chat_id, title, pinned, model, system_prompt, parameters, head_id, created_at, updated_at = row
+    chat_id, title, pinned, model, system_prompt, parameters, head_id, created_at, updated_at, collections = row
     return ChatRecord(
         id=chat_id,
         title=title,
@@ -118,13 +141,15 @@ def _chat_of(row: Sequence[Any], snippet: str = "") -> ChatRecord:
         head_id=head_id,
         created_at=created_at,
         updated_at=updated_at,
+        collections=json.loads(collections),
         snippet=snippet,
     )
 
 
 def _message_of(row: Sequence[Any]) -> MessageRecord:
     values = dict(zip(MESSAGE_COLUMNS.split(", "), row, strict=True))
-    values["usage"] = json.loads(values["usage"]) if values["usage"] else None
+    for name in ("usage", "files"):
+        values[name] = json.loads(values[name]) if values[name] else None
     return MessageRecord(**values)
 
 
@@ -177,7 +202,7 @@ def _snippets(connection: sqlite3.Connection, expression: str) -> dict[str, str]
 
 def insert_chat(connection: sqlite3.Connection, chat: ChatRecord) -> None:
     connection.execute(
-        f"INSERT INTO chats ({CHAT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  our own constant
+        f"INSERT INTO chats ({CHAT_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  our own constant
         (
             chat.id,
             chat.title,
@@ -188,6 +213,7 @@ def insert_chat(connection: sqlite3.Connection, chat: ChatRecord) -> None:
             chat.head_id,
             chat.created_at,
             chat.updated_at,
+            json.dumps(list(chat.collections)),
         ),
     )
     _index_title(connection, chat.id)
@@ -203,7 +229,7 @@ def change_chat(connection: sqlite3.Connection, chat_id: str, changes: Mapping[s
     if "title" in changes:
         _unindex_title(connection, chat_id)
     for column, value in changes.items():
-        stored = json.dumps(value) if column == "parameters" else value
+        stored = json.dumps(value) if column in IN_JSON else value
         connection.execute(f"UPDATE chats SET {column} = ? WHERE id = ?", (stored, chat_id))  # noqa: S608  CHANGEABLE
     if "title" in changes:
         _index_title(connection, chat_id)
@@ -225,7 +251,7 @@ def add_messages(
     """Add messages, parents first, together with changes of their chat; the last one becomes its head."""
     for message in messages:
         inserted = connection.execute(
-            f"INSERT INTO messages ({MESSAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  our own
+            f"INSERT INTO messages ({MESSAGE_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  our own
             (
                 message.id,
                 message.chat_id,
@@ -236,9 +262,10 @@ def add_messages(
                 message.created_at,
                 message.reasoning,
                 message.model,
-                json.dumps(dict(message.usage)) if message.usage else None,
+                _json(message.usage),
                 message.error,
                 message.hint,
+                _json(message.files),
             ),
         )
         if message.state != "streaming":
@@ -250,23 +277,40 @@ def add_messages(
 
 def save_answer(connection: sqlite3.Connection, message: MessageRecord) -> None:
     """Write an answer that was streaming until now; one that has ended already is left as it is."""
-    usage = json.dumps(dict(message.usage)) if message.usage else None
     row = connection.execute(
-        "UPDATE messages SET content = ?, reasoning = ?, state = ?, model = ?, usage = ?, error = ?, hint = ?"
-        " WHERE id = ? AND state = 'streaming' RETURNING number",
+        "UPDATE messages SET content = ?, reasoning = ?, state = ?, model = ?, usage = ?, error = ?, hint = ?,"
+        " files = ? WHERE id = ? AND state = 'streaming' RETURNING number",
         (
             message.content,
             message.reasoning,
             message.state,
             message.model,
-            usage,
+            _json(message.usage),
             message.error,
             message.hint,
+            _json(message.files),
             message.id,
         ),
     ).fetchone()
     if row is not None and message.state != "streaming":
         _index_message(connection, row[0], message.content)
+
+
+def all_ids(connection: sqlite3.Connection) -> set[str]:
+    """Of all chats, also those that are deleted and can be restored."""
+    return {row[0] for row in connection.execute("SELECT id FROM chats")}
+
+
+def rename_collection(connection: sqlite3.Connection, old: str, new: str | None) -> list[str]:
+    """Let all chats know a collection by its new name, or forget it for None; returns the ids of those that did."""
+    changed = []
+    for chat_id, stored in connection.execute("SELECT id, collections FROM chats WHERE collections <> '[]'").fetchall():
+        names = json.loads(stored)
+        if old in names:
+            kept = [new if name == old else name for name in names if name != old or new is not None]
+            connection.execute("UPDATE chats SET collections = ? WHERE id = ?", (json.dumps(kept), chat_id))
+            changed.append(chat_id)
+    return changed
 
 
 def last_model(connection: sqlite3.Connection) -> str:
@@ -293,6 +337,10 @@ def recover(connection: sqlite3.Connection) -> int:
         " hint = 'Ask again to get a whole answer.' WHERE state = 'streaming'"
     )
     return len(cut_short)
+
+
+def _json(value: Mapping[str, Any] | None) -> str | None:
+    return json.dumps(dict(value)) if value else None
 
 
 def _has_message(connection: sqlite3.Connection, chat_id: str, message_id: str) -> bool:

@@ -46,11 +46,17 @@ class Chats:
         )
 
     async def create(
-        self, *, title: str = "", model: str = "", system_prompt: str = "", parameters: Mapping[str, Any] | None = None
+        self,
+        *,
+        title: str = "",
+        model: str = "",
+        system_prompt: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        collections: Sequence[str] = (),
     ) -> ChatRecord:
         """A new, empty chat."""
         now = self._clock()
-        chat = ChatRecord(new_id(), title, False, model, system_prompt, parameters or {}, None, now, now)
+        chat = ChatRecord(new_id(), title, False, model, system_prompt, parameters or {}, None, now, now, collections)
         await self._database.write(lambda connection: rows.insert_chat(connection, chat))
         return chat
 
@@ -73,6 +79,14 @@ class Chats:
     async def last_model(self) -> str:
         """The model that wrote the newest answer, "" when there is none."""
         return await self._database.read(rows.last_model)
+
+    async def ids(self) -> set[str]:
+        """Of all chats, also those that are deleted and can be restored."""
+        return await self._database.read(rows.all_ids)
+
+    async def rename_collection(self, old: str, new: str | None) -> list[str]:
+        """Let all chats know a collection by its new name, or forget it for None; returns the ids of those that did."""
+        return await self._database.write(lambda connection: rows.rename_collection(connection, old, new))
 
     async def save_answer(self, message: MessageRecord) -> None:
         """Write the text and the state of an answer."""

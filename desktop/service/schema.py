@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from desktop.service.chat_rows import CHATS_MIGRATION
+from desktop.service.chat_rows import CHATS_MIGRATIONS
 from desktop.service.job_rows import JOBS_MIGRATION
 from desktop.service.keys import KEYS_MIGRATION
 from engine.fit_speed import SPEEDS_MIGRATION
@@ -16,7 +16,7 @@ MIGRATIONS = tuple(
     sorted(
         (
             *LIBRARY_MIGRATIONS,
-            CHATS_MIGRATION,
+            *CHATS_MIGRATIONS,
             KEYS_MIGRATION,
             JOBS_MIGRATION,
             MODEL_OPTIONS_MIGRATION,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from desktop.service.chat_rows import CHATS_MIGRATION, MessageRecord
+from desktop.service.chat_rows import CHATS_MIGRATIONS, MessageRecord
 from desktop.service.chats import Chats, branch, match_expression, new_id, title_of
 from desktop.service.errors import BadRequest, NotFound
 from models.database import Database
@@ -17,7 +17,7 @@ from models.database import Database
 
 def with_chats(path: Path, run: Callable[[Chats], Awaitable[None]]) -> None:
     async def whole() -> None:
-        database = await Database.open(path, [CHATS_MIGRATION])
+        database = await Database.open(path, CHATS_MIGRATIONS)
         try:
             await run(Chats(database))
         finally:
