@@ -22,7 +22,8 @@ def test_passages_are_numbered_and_labelled_and_the_question_comes_last() -> Non
     assert [turn.role for turn in answer.messages] == ["system", "user"]
     assert answer.messages[0].content == INSTRUCTIONS
     assert answer.messages[1].content == (
-        "[1] docs/0.md, lines 3–9\n```\nUse pip.\n```\n\n[2] docs/1.md, lines 3–9\n```\nUse conda.\n```\n\nQuestion: How?"
+        "[1] docs/0.md, lines 3–9\n```\nUse pip.\n```\n\n"
+        "[2] docs/1.md, lines 3–9\n```\nUse conda.\n```\n\nQuestion: How?"
     )
     assert [source.number for source in answer.sources] == [1, 2]
 

@@ -1,0 +1,98 @@
+"""The network in torch, in the form of llama.cpp's qwen2: RMS norms, rotary positions, grouped attention, SwiGLU."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """The shape of the network; `context` is the longest prompt with its answer, in tokens."""
+
+    tokens: int
+    width: int = 128
+    layers: int = 5
+    heads: int = 4
+    feed_forward: int = 384
+    context: int = 2048
+    rope_base: float = 10_000.0
+    epsilon: float = 1e-6
+
+
+class Norm(nn.Module):
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(sizes.width))
+        self.epsilon = sizes.epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        wide = x.float()
+        return (wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.epsilon)).to(x.dtype) * self.weight
+
+
+class Layer(nn.Module):
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        width, forward = sizes.width, sizes.feed_forward
+        self.heads = sizes.heads
+        self.attn_norm, self.ffn_norm = Norm(sizes), Norm(sizes)
+        self.attn_q, self.attn_k, self.attn_v = (nn.Linear(width, width, bias=True) for _ in range(3))
+        self.attn_output = nn.Linear(width, width, bias=False)
+        self.ffn_gate, self.ffn_up = (nn.Linear(width, forward, bias=False) for _ in range(2))
+        self.ffn_down = nn.Linear(forward, width, bias=False)
+
+    def forward(self, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        y = self.attn_norm(x)
+        query, key, value = (self._split(project(y)) for project in (self.attn_q, self.attn_k, self.attn_v))
+        query, key = _turned(query, cosine, sine), _turned(key, cosine, sine)
+        seen = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        x = x + self.attn_output(seen.transpose(1, 2).flatten(2))
+        y = self.ffn_norm(x)
+        return x + self.ffn_down(functional.silu(self.ffn_gate(y)) * self.ffn_up(y))
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+
+class Network(nn.Module):
+    """Token ids of shape (batch, length) to logits of shape (batch, length, tokens)."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.token_embd = nn.Embedding(sizes.tokens, sizes.width)
+        self.blk = nn.ModuleList(Layer(sizes) for _ in range(sizes.layers))
+        self.output_norm = Norm(sizes)
+        nn.init.normal_(self.token_embd.weight, std=sizes.width**-0.5)
+        for layer in self.blk:
+            nn.init.normal_(layer.attn_output.weight, std=0.5 * sizes.width**-0.5 / sizes.layers**0.5)  # type: ignore[arg-type]
+            nn.init.normal_(layer.ffn_down.weight, std=0.5 * sizes.feed_forward**-0.5 / sizes.layers**0.5)  # type: ignore[arg-type]
+
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.logits(self.hidden(ids))
+
+    def hidden(self, ids: Tensor) -> Tensor:
+        cosine, sine = self._angles(ids.shape[1])
+        x = self.token_embd(ids)
+        for layer in self.blk:
+            x = layer(x, cosine, sine)
+        out: Tensor = self.output_norm(x)
+        return out
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        return hidden @ self.token_embd.weight.T
+
+    def _angles(self, length: int) -> tuple[Tensor, Tensor]:
+        half = self.sizes.width // self.sizes.heads // 2
+        speeds = self.sizes.rope_base ** (-torch.arange(half) / half)
+        angles = torch.arange(length)[:, None] * speeds
+        return torch.cat((angles, angles), -1).cos(), torch.cat((angles, angles), -1).sin()
+
+
+def _turned(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    left, right = x.chunk(2, -1)
+    return x * cosine.to(x.dtype) + torch.cat((-right, left), -1) * sine.to(x.dtype)
