@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
 from models.progress import Progress
@@ -12,7 +13,7 @@ from rag.indexing.throttle import PauseReason
 
 WINDOW_S = 10.0  # rates are of the last seconds: what comes next is more like them than like the beginning
 SHOWN_FILES = 8
-NowState = Literal["waiting", "reading", "embedding"]
+Stage = Literal["scanning", "reading", "embedding", "finishing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class FileNow:
 
     root_id: int
     path: str
-    state: NowState
+    state: Literal["reading", "embedding"]
     fraction: float | None = None
 
 
@@ -33,7 +34,7 @@ class IndexNow:
     """
 
     collection_id: int
-    stage: Literal["scanning", "reading", "embedding", "finishing"] = "scanning"
+    stage: Stage = "scanning"
     files_done: int = 0
     files_total: int = 0
     chunks_done: int = 0
@@ -61,7 +62,6 @@ class IndexNow:
 
 
 _WAITING = {
-    "asked": "Paused",
     "battery": "Waits until the machine is plugged in",
     "busy": "Waits for a model that is answering",
 }
@@ -90,15 +90,14 @@ class IndexReport:
         return bool(self.read or self.moved or self.removed or self.skipped or self.failed or self.embedded)
 
 
-@dataclass(slots=True)
 class Rate:
     """Things per second within the last WINDOW_S seconds."""
 
-    _seen: deque[tuple[float, float]] = field(default_factory=deque)
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, float]] = deque()
 
-    def note(self, total: float, now: float | None = None) -> None:
+    def note(self, total: float, now: float) -> None:
         """Note that `total` things are done at `now`, seconds of the monotonic clock."""
-        now = time.monotonic() if now is None else now
         self._seen.append((now, total))
         while len(self._seen) > 2 and now - self._seen[1][0] > WINDOW_S:
             self._seen.popleft()
@@ -108,6 +107,99 @@ class Rate:
             return 0.0
         (first_at, first), (last_at, last) = self._seen[0], self._seen[-1]
         return (last - first) / (last_at - first_at) if last_at > first_at else 0.0
+
+
+@dataclass(slots=True)
+class _Written:
+    """A file whose chunks are in the database. They are embedded once `until` chunks of the run are."""
+
+    root_id: int
+    path: str
+    bytes: int
+    begins: int
+    until: int
+
+
+class Tracker:
+    """Counts what one run does. `backlog` chunks of earlier runs are embedded before those of this one."""
+
+    def __init__(self, collection_id: int, backlog: int = 0) -> None:
+        self._now = IndexNow(collection_id)
+        self._unread: dict[tuple[int, str], int] = {}
+        self._written: deque[_Written] = deque()
+        self._until = backlog
+        self._placed = 0
+        self._bytes, self._files, self._chunks = Rate(), Rate(), Rate()
+        self.waits_for: PauseReason = ""
+
+    @property
+    def chunks_waiting(self) -> int:
+        """Chunks that are written and not embedded yet."""
+        return max(0, self._until - self._placed)
+
+    def enter(self, stage: Stage) -> None:
+        """Say what is being done now."""
+        self._now = replace(self._now, stage=stage)
+
+    def planned(self, files: Iterable[tuple[int, str, int]]) -> None:
+        """Files to be read: root, path, bytes."""
+        self._unread = {(root, path): size for root, path, size in files}
+        total = self._now.bytes_done + sum(self._unread.values())
+        self._now = replace(self._now, files_total=self._now.files_done + len(self._unread), bytes_total=total)
+
+    def written(self, files: Sequence[tuple[int, str]], chunks_added: int) -> None:
+        """One transaction is on the disk: these files were read, or could not be, and gave so many new chunks."""
+        begins, self._until = self._until, self._until + chunks_added
+        for root, path in files:
+            size = self._unread.pop((root, path), 0)
+            self._written.append(_Written(root, path, size, begins, self._until))
+        self._settle()
+
+    def placed(self, chunks: int) -> None:
+        """So many more chunks can be found by their meaning."""
+        self._placed += chunks
+        self._settle()
+
+    def finish(self) -> None:
+        """All is done: chunks that needed no embedding were not counted one by one."""
+        self._placed = max(self._placed, self._until)
+        self._settle()
+
+    def snapshot(self, now: float) -> IndexNow:
+        """Where the run is; `now` in seconds of the monotonic clock."""
+        done = self._now
+        for rate, total in (
+            (self._bytes, done.bytes_done),
+            (self._files, done.files_done),
+            (self._chunks, self._placed),
+        ):
+            rate.note(total, now)
+        return replace(
+            done,
+            chunks_done=self._placed,
+            files_per_s=self._files.per_second(),
+            chunks_per_s=self._chunks.per_second(),
+            left_s=seconds_left(done.bytes_done, done.bytes_total, self._bytes.per_second()),
+            waits_for=self.waits_for,
+            files=(*self._embedding(), *self._reading()),
+        )
+
+    def _settle(self) -> None:
+        files = size = 0
+        while self._written and self._written[0].until <= self._placed:
+            files, size = files + 1, size + self._written.popleft().bytes
+        if files:
+            done = self._now
+            self._now = replace(done, files_done=done.files_done + files, bytes_done=done.bytes_done + size)
+
+    def _embedding(self) -> Iterator[FileNow]:
+        for file in islice(self._written, SHOWN_FILES // 2):
+            share = (self._placed - file.begins) / (file.until - file.begins)
+            yield FileNow(file.root_id, file.path, "embedding", min(1.0, max(0.0, share)))
+
+    def _reading(self) -> Iterator[FileNow]:
+        for root, path in islice(self._unread, SHOWN_FILES // 2):
+            yield FileNow(root, path, "reading")
 
 
 def seconds_left(bytes_done: int, bytes_total: int, bytes_per_s: float) -> float | None:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from models.progress import Cancel
 
-PauseReason = Literal["", "asked", "battery", "busy"]
+PauseReason = Literal["", "battery", "busy"]
 
 BATTERY_EVERY_S = 15.0
 LOOK_EVERY_S = 0.1
@@ -27,15 +27,12 @@ class Moment:
     now: float
     busy_at: float  # when somebody was last seen waiting, -inf for never
     worked_at: float  # when the last piece of work was let go
-    asked: bool = False
     on_battery: bool = False
     battery_pauses: bool = True
 
 
 def reason_to_wait(moment: Moment) -> PauseReason:
     """Why the next piece of work has to wait now, "" when it may begin."""
-    if moment.asked:
-        return "asked"
     if moment.on_battery and moment.battery_pauses:
         return "battery"
     waited = moment.now - moment.worked_at
@@ -70,22 +67,27 @@ class Throttle:
             self._battery, self._battery_at = self._read_battery(), now
         return self._battery
 
-    def look(self, *, asked: bool = False) -> PauseReason:
+    def look(self) -> PauseReason:
         """Why work has to wait at this moment; "" when it need not."""
         now = time.monotonic()
         if self._busy():
             self._busy_at = now
         self.reason = reason_to_wait(
-            Moment(now, self._busy_at, self._worked_at, asked, bool(self.on_battery), self._battery_pauses())
+            Moment(now, self._busy_at, self._worked_at, bool(self.on_battery), self._battery_pauses())
         )
         if not self.reason:
             self._worked_at = now
         return self.reason
 
-    async def turn(self, cancel: Cancel, *, asked: Callable[[], bool] = lambda: False) -> None:
+    @property
+    def busy(self) -> bool:
+        """Whether somebody waits for a model's answer now."""
+        return self._busy()
+
+    async def turn(self, cancel: Cancel) -> None:
         """Return when the next piece of work may begin. Raises Cancelled."""
         cancel.check()
-        while self.look(asked=asked()):
+        while self.look():
             await asyncio.sleep(LOOK_EVERY_S)
             cancel.check()
 

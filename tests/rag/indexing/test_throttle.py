@@ -24,7 +24,6 @@ NEVER = float("-inf")
         (Moment(100, 100, 100 - AT_MOST_S), ""),  # one piece now and then, however long somebody is answered
         (Moment(100, NEVER, 100, on_battery=True), "battery"),
         (Moment(100, NEVER, 100, on_battery=True, battery_pauses=False), ""),
-        (Moment(100, 100, 100, asked=True, on_battery=True), "asked"),
         (Moment(100, 100, 100 - AT_MOST_S, on_battery=True), "battery"),
     ],
 )
