@@ -33,6 +33,16 @@ class Paths:
         return self.data / "jackdaw.db"
 
     @property
+    def files_database(self) -> Path:
+        """The index of the user's files: texts, lexical index, vectors. It can be made again from the files."""
+        return self.data / "files.db"
+
+    @property
+    def vectors(self) -> Path:
+        """The vector index, a cache of what files.db holds; owned by one worker."""
+        return self.data / "vectors"
+
+    @property
     def models(self) -> Path:
         return self.data / "models"
 

@@ -1,4 +1,4 @@
-"""jackdaw.db: one writer thread, a few readers, numbered migrations.
+"""jackdaw.db and files.db: one writer thread, a few readers, numbered migrations.
 
 SQLite in WAL mode: readers never wait for the writer, and with synchronous=FULL what `write` returned from survives a
 power cut. The file has one owner, the service; while another program holds it, a write fails with DatabaseBusy and is
@@ -31,6 +31,28 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
+class Tuning:
+    """How a database is kept. The defaults are those of chats: every write on the disk, backups before migrations.
+
+    Without `durable` only writes that ask for it wait for the disk; a kill loses nothing even so, a power cut the last
+    moments (SQLite's synchronous=NORMAL). `backups` False makes none, for what can be made again. `check_up_to_bytes`
+    spares larger files the check when they are opened, which reads every page. `secure_delete` overwrites what is
+    deleted. Caches are KiB per connection; `page_bytes` holds for a new file.
+    """
+
+    durable: bool = True
+    backups: bool = True
+    secure_delete: bool = False
+    page_bytes: int = 4096
+    writer_cache_kib: int = 2000
+    reader_cache_kib: int = 2000
+    check_up_to_bytes: int | None = None
+
+
+CHATS = Tuning()
+
+
+@dataclass(frozen=True, slots=True)
 class Migration:
     """One step of the schema. `number` becomes PRAGMA user_version; `sql` is run in one transaction."""
 
@@ -42,8 +64,11 @@ class Migration:
 class Database:
     """Made by `Database.open`; closed by `close`, after which it may not be used."""
 
-    def __init__(self, path: Path, writer: sqlite3.Connection, readers: Sequence[sqlite3.Connection]) -> None:
+    def __init__(
+        self, path: Path, writer: sqlite3.Connection, readers: Sequence[sqlite3.Connection], tuning: Tuning = CHATS
+    ) -> None:
         self.path = path
+        self._tuning = tuning
         self._writer = writer
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         for reader in readers:
@@ -55,7 +80,12 @@ class Database:
 
     @classmethod
     async def open(
-        cls, path: Path, migrations: Sequence[Migration], *, busy_timeout_s: float = BUSY_TIMEOUT_S
+        cls,
+        path: Path,
+        migrations: Sequence[Migration],
+        *,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        tuning: Tuning = CHATS,
     ) -> Database:
         """Check the file, back it up when the schema will change, migrate, and open it.
 
@@ -63,7 +93,7 @@ class Database:
         changed), DatabaseCorrupt when it does not pass SQLite's check (a copy is set aside, and `backup` names the
         newest good one), DatabaseBusy when another program holds it for longer than `busy_timeout_s`, DiskFull.
         """
-        return await asyncio.to_thread(_open, path, _in_order(migrations), busy_timeout_s)
+        return await asyncio.to_thread(_open, path, _in_order(migrations), busy_timeout_s, tuning)
 
     @staticmethod
     async def restore(path: Path) -> Path:
@@ -82,14 +112,23 @@ class Database:
         """Run `function` on a reader's connection; all its statements see the same moment. It cannot write."""
         return await self._run(self._read_threads, lambda: self._read(function))
 
-    async def write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, function: Callable[[sqlite3.Connection], T], *, durable: bool = False) -> T:
         """Run `function` in one transaction, on the disk when this returns; an exception undoes all of it.
+
+        Where the database's tuning is not durable, only what asks to be `durable` is waited for.
 
         Writes run one after the other in the order of the calls. A cancelled await does not undo a write that began.
         Raises DatabaseBusy, DiskFull or DatabaseCorrupt with nothing written, and what `function` raises, e.g.
         sqlite3.IntegrityError.
         """
-        return await self._run(self._write_thread, lambda: self._write(function))
+        return await self._run(self._write_thread, lambda: self._write(function, durable))
+
+    async def maintain(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `function` on the writer's connection between two writes and outside a transaction: VACUUM, checkpoints.
+
+        Raises as `write`.
+        """
+        return await self._run(self._write_thread, lambda: self._maintain(function))
 
     async def backup(self, cancel: Cancel | None = None) -> Path:
         """Make a checked backup now, beside the writer's work; the newest three are kept.
@@ -119,15 +158,27 @@ class Database:
             _undo(connection)
             self._readers.put(connection)
 
-    def _write(self, function: Callable[[sqlite3.Connection], T]) -> T:
+    def _write(self, function: Callable[[sqlite3.Connection], T], durable: bool) -> T:
+        waits = durable and not self._tuning.durable
         with files.explained(self.path):
+            if waits:
+                self._writer.execute("PRAGMA synchronous = FULL")
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 result = function(self._writer)
                 self._writer.execute("COMMIT")
             finally:
                 _undo(self._writer)
+                if waits:
+                    self._writer.execute("PRAGMA synchronous = NORMAL")
         return result
+
+    def _maintain(self, function: Callable[[sqlite3.Connection], T]) -> T:
+        with files.explained(self.path):
+            try:
+                return function(self._writer)
+            finally:
+                _undo(self._writer)
 
     def _backup(self, cancel: Cancel | None) -> Path:
         connection = self._readers.get()
@@ -143,44 +194,47 @@ class Database:
             connection.close()
 
 
-def _open(path: Path, migrations: Sequence[Migration], busy_timeout_s: float) -> Database:
+def _open(path: Path, migrations: Sequence[Migration], busy_timeout_s: float, tuning: Tuning) -> Database:
     known = migrations[-1].number if migrations else 0
     try:
         files.refuse_emptied(path)
         files.create_private(path)
-        version = files.schema_version(path, busy_timeout_s)
+        limit = tuning.check_up_to_bytes
+        version = files.schema_version(path, busy_timeout_s, check=limit is None or path.stat().st_size <= limit)
     except DatabaseCorrupt as error:
-        raise _with_backup(path, error) from error
+        raise (_with_backup(path, error) if tuning.backups else error) from error
     if version > known:
         raise DatabaseTooNew(
             f"{path.name} was written by a newer Jackdaw: schema {version}, this one knows {known}. It was left alone.",
             hint="Update Jackdaw, or choose another data folder with --home.",
         )
     with contextlib.ExitStack() as opened, files.explained(path):
-        writer = _connect(path, busy_timeout_s)
+        writer = _connect(path, busy_timeout_s, tuning, tuning.writer_cache_kib)
         opened.callback(writer.close)
         writer.execute("PRAGMA journal_mode = WAL")
-        if 0 < version < known:
+        if tuning.backups and 0 < version < known:
             made = files.make_backup(path, writer)
             log.info("backed up %s as %s before migrating from schema %d to %d", path, made.name, version, known)
         for migration in migrations:
             _migrate(writer, migration)
         readers = []
         for _ in range(READERS):
-            reader = _connect(path, busy_timeout_s)
+            reader = _connect(path, busy_timeout_s, tuning, tuning.reader_cache_kib)
             opened.callback(reader.close)
             reader.execute("PRAGMA query_only = ON")
             readers.append(reader)
-        database = Database(path, writer, readers)
+        database = Database(path, writer, readers, tuning)
         opened.pop_all()
         return database
 
 
-def _connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
+def _connect(path: Path, busy_timeout_s: float, tuning: Tuning, cache_kib: int) -> sqlite3.Connection:
     # Each connection serves one thread at a time, though not always the same one.
     connection = sqlite3.connect(path, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     for setting in (
-        "synchronous = FULL",
+        f"page_size = {tuning.page_bytes:d}",
+        f"cache_size = {-cache_kib:d}",
+        f"synchronous = {'FULL' if tuning.durable else 'NORMAL'}",
         "foreign_keys = ON",
         "trusted_schema = OFF",
         "cell_size_check = ON",
@@ -188,6 +242,8 @@ def _connect(path: Path, busy_timeout_s: float) -> sqlite3.Connection:
         "journal_size_limit = 67108864",
     ):
         connection.execute(f"PRAGMA {setting}")
+    if tuning.secure_delete:
+        connection.execute("PRAGMA secure_delete = ON")
     return connection
 
 

@@ -1,0 +1,1 @@
+"""files.db: what is in the index. The truth of everything except the files themselves."""

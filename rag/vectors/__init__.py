@@ -1,0 +1,1 @@
+"""The vector index: Chroma in one worker, a cache of the vectors in files.db."""
