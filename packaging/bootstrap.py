@@ -27,11 +27,13 @@ HELP = """usage: bootstrap.py VERB [arguments]
   doctor   what runs here, and its proof    lock     write packaging/requirements*.txt anew
 """
 
+# Most tests wait for something: two at a time, file by file, so that what the tests of a file share is made once.
+TEST_PROCESSES = str(max(1, min(4, os.cpu_count() or 1)))
 # What each verb runs with the environment's Python: all of it, so that one run tells everything that is wrong.
 COMMANDS: dict[str, list[list[str]]] = {
     "setup": [],
     "engine": [],
-    "test": [["-m", "pytest"]],
+    "test": [["-m", "pytest", "-n", TEST_PROCESSES, "--dist", "loadfile"]],
     "check": [
         ["-m", "ruff", "check", "."],
         ["-m", "ruff", "format", "--check", "."],
