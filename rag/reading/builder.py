@@ -1,0 +1,112 @@
+"""What readers build documents with: the path of headings, lines with offsets, text put together from pieces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from rag.errors import ParseFailed
+from rag.reading.types import MIB, Limits
+from rag.types import Block, BlockKind, Page
+
+TITLE_LENGTH = 200
+_SPACES = re.compile(r"\s+")
+
+
+def one_line(text: str, length: int = TITLE_LENGTH) -> str:
+    """Text on one line, cut with an ellipsis beyond `length`."""
+    line = _SPACES.sub(" ", text[: 8 * length]).strip()
+    return line if len(line) <= length else line[: length - 1].rstrip() + "…"
+
+
+def lines_of(text: str) -> Iterator[tuple[int, str]]:
+    """Each line with its offset, without its end; only \\n ends a line."""
+    start, length = 0, len(text)
+    while start < length:
+        end = text.find("\n", start)
+        end = length if end < 0 else end
+        yield start, text[start:end]
+        start = end + 1
+
+
+class Outline:
+    """The headings above where we are; levels may skip."""
+
+    def __init__(self) -> None:
+        self._open: list[tuple[int, str]] = []
+        self.headings: tuple[str, ...] = ()
+
+    def enter(self, level: int, title: str) -> tuple[str, ...]:
+        """Go below a heading; returns those above it."""
+        while self._open and self._open[-1][0] >= level:
+            self._open.pop()
+        above = tuple(name for _, name in self._open)
+        self._open.append((level, one_line(title)))
+        self.headings = (*above, self._open[-1][1])
+        return above
+
+
+class TextBuilder:
+    """Puts the text of a document together from pieces, and remembers where each came from.
+
+    Pieces are separated by blank lines, rows and list items by line ends. Raises ParseFailed (too_large) beyond
+    `limits.text_bytes` characters.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.outline = Outline()
+        self.blocks: list[Block] = []
+        self.pages: list[Page] = []
+        self.anchors: list[tuple[int, int]] = []
+        self.length = 0
+        self._limit = limits.text_bytes
+        self._parts: list[str] = []
+        self._last: BlockKind | None = None
+
+    @property
+    def text(self) -> str:
+        return "".join(self._parts)
+
+    def add(
+        self,
+        kind: BlockKind,
+        text: str,
+        *,
+        level: int = 0,
+        place: str = "",
+        under: tuple[str, ...] = (),
+        anchors: list[tuple[int, int]] | None = None,
+    ) -> None:
+        """Add a piece below the headings so far and `under`. `anchors` count in `text`, which is taken as it is."""
+        if not text or text.isspace():
+            return
+        if self._parts:
+            self._put("\n" if kind == self._last and kind in ("row", "list") else "\n\n")
+        start = self.length
+        self.anchors += [(start + at, there) for at, there in anchors or ()]
+        self._put(text)
+        headings = self.outline.enter(level, text) if kind == "heading" else (*self.outline.headings, *under)
+        self.blocks.append(Block(kind, start, self.length, level, headings, place))
+        self._last = kind
+
+    def heading(self, level: int, text: str, place: str = "") -> None:
+        """Add a heading; what follows is below it."""
+        self.add("heading", one_line(text, 1000), level=level, place=place)
+
+    def page(self, number: int, start: int) -> None:
+        """Note that what was added since the length was `start` is on page `number`; nothing when that is nothing."""
+        while start < self.length and self.blocks and start < self.blocks[-1].end and self._separator_at(start):
+            start += 1
+        if start < self.length:
+            self.pages.append(Page(number, start, self.length))
+
+    def _separator_at(self, start: int) -> bool:
+        first = next((block.start for block in reversed(self.blocks) if block.start <= start < block.end), None)
+        return first is None
+
+    def _put(self, text: str) -> None:
+        self.length += len(text)
+        if self.length > self._limit:
+            most = self._limit / MIB
+            raise ParseFailed(f"This file has more than {most:,.0f} million characters of text.", reason="too_large")
+        self._parts.append(text)

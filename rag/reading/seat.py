@@ -1,0 +1,163 @@
+"""The seat of one reading child: starts it, asks it, replaces it, and says what became of each file."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from models.child import Jail
+from models.worker import Worker, WorkerDied, WorkerFailed, WorkerSpec
+from rag.errors import ParseFailed
+from rag.reading.batches import Batch
+from rag.reading.transfer import Outcome, unpack_outcomes
+from rag.reading.types import Limits
+from rag.types import SkipReason
+
+# A batch of small files takes a part of a second. After this its files are read one by one, each with all its time.
+BATCH_S = 20.0
+_NICE = 10
+_OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "out of memory", "Cannot allocate memory")
+
+
+class ReadersClosed(Exception):
+    """The pool was closed while, or before, a file was read."""
+
+
+class Setup:
+    """What the children of a pool have in common. `generation` goes up when what they may read changes."""
+
+    def __init__(self, folder: Path, pidfiles: Path | None, limits: Limits, tesseract: str) -> None:
+        self.limits = limits
+        self.generation = 0
+        self.tesseract = shutil.which(tesseract) or "" if tesseract else ""
+        self._folder = folder
+        self._pidfiles = pidfiles
+        self._roots: frozenset[Path] = frozenset()
+
+    def allow(self, roots: Sequence[Path]) -> None:
+        """Set what may be read."""
+        if (wanted := frozenset(roots)) != self._roots:
+            self._roots = wanted
+            self.generation += 1
+
+    async def start(self) -> Worker:
+        """Start a child. Raises BinaryMissing or OSError."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        program = (_home_of(Path(self.tesseract)),) if self.tesseract else ()
+        return await Worker.start(
+            WorkerSpec(
+                module="rag.reading.worker",
+                name="The file reader",
+                folder=self._folder,
+                jail=Jail(read=(*sorted(self._roots), *program)),
+                pidfiles=self._pidfiles,
+                data_limit_bytes=self.limits.memory_bytes,
+                file_limit_bytes=1,
+                nice=_NICE,
+            )
+        )
+
+
+class Seat:
+    """Holds a child or none; asked by one caller at a time."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._worker: Worker | None = None
+        self._generation = -1
+        self._closed = False
+
+    async def read(self, batch: Batch) -> list[Outcome]:
+        """What each file of the batch gave, in order. Raises ReadersClosed, BinaryMissing or OSError."""
+        seconds = self._setup.limits.seconds if len(batch) == 1 else min(BATCH_S, self._setup.limits.seconds)
+        outcome = await self._ask(batch, seconds)
+        if isinstance(outcome, list):
+            return outcome
+        if len(batch) == 1:
+            return [outcome]
+        return [(await self.read([job]))[0] for job in batch]
+
+    async def end(self) -> None:
+        """End the child, which is idle; the next call starts another."""
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.kill()
+
+    async def close(self) -> None:
+        """End the child, whatever it does, and start none any more."""
+        self._closed = True
+        await self.end()
+
+    async def _ask(self, batch: Batch, seconds: float) -> list[Outcome] | ParseFailed:
+        """What the files gave, or why the child could not say."""
+        worker = await self._ready()
+        params = {
+            "files": [[os.fspath(path), os.fspath(root)] for path, root in batch],
+            "limits": asdict(self._setup.limits),
+            "tesseract": self._setup.tesseract,
+        }
+        name = batch[0][0].name
+        try:
+            reply = await worker.call("read", params, timeout_s=seconds)
+            outcomes = await _unpacked(reply.value["files"], reply.buffers)
+        except TimeoutError:
+            await self.end()
+            return ParseFailed(f"{name} was not read within {seconds:.0f} seconds.", reason="timeout")
+        except WorkerDied as died:
+            await self.end()
+            return self._blame(name, died)
+        except WorkerFailed as failed:
+            await self.end()
+            return _failed(name, failed)
+        except BaseException:  # cancelled: the child would go on with what nobody waits for
+            await self.end()
+            raise
+        if _too_large(outcomes, reply.value["resident_bytes"], self._setup.limits):
+            await self.end()
+        return outcomes
+
+    async def _ready(self) -> Worker:
+        if self._worker is not None and not (self._worker.alive and self._generation == self._setup.generation):
+            await self.end()
+        if self._closed:
+            raise ReadersClosed
+        if self._worker is None:
+            self._generation = self._setup.generation
+            self._worker = await self._setup.start()
+            if self._closed:  # meanwhile
+                await self.end()
+                raise ReadersClosed
+        return self._worker
+
+    def _blame(self, name: str, died: WorkerDied) -> ParseFailed:
+        if self._closed:
+            raise ReadersClosed from None
+        last = " ".join(died.log_tail[-5:])
+        reason: SkipReason = "memory" if any(word in last for word in _OUT_OF_MEMORY) else "crashed"
+        return ParseFailed(f"Reading {name} failed: {died.ending.sentence}", reason=reason)
+
+
+async def _unpacked(values: list[dict[str, object]], buffers: list[memoryview]) -> list[Outcome]:
+    if sum(buffer.nbytes for buffer in buffers) < 4 * 1024 * 1024:
+        return unpack_outcomes(values, buffers)
+    return await asyncio.to_thread(unpack_outcomes, values, buffers)  # the loop would stand still
+
+
+def _failed(name: str, failed: WorkerFailed) -> ParseFailed:
+    reason: SkipReason = "memory" if failed.kind == "MemoryError" else "crashed"
+    return ParseFailed(f"Reading {name} failed: {failed.kind}: {failed.message[:300]}", reason=reason)
+
+
+def _too_large(outcomes: list[Outcome], resident_bytes: int, limits: Limits) -> bool:
+    """Whether the child should go: it ran out of memory once, or keeps half of what it may have."""
+    exhausted = any(isinstance(outcome, ParseFailed) and outcome.reason == "memory" for outcome in outcomes)
+    return exhausted or resident_bytes > limits.memory_bytes // 2
+
+
+def _home_of(program: Path) -> Path:
+    """What a program needs of its own: the folder it was installed into, unless that is one of the system's."""
+    return program.resolve().parent.parent if program.parent.name == "bin" else program.resolve()
