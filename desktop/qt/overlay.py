@@ -50,6 +50,7 @@ class Overlay(QWidget):
         self._anchor: QWidget | None = None
         self._above = False
         self._width = 0
+        self._height = 0
         self._before: QWidget | None = None
         self.setAccessibleName(name)
         self.panel = Panel(theme, self)
@@ -63,9 +64,9 @@ class Overlay(QWidget):
         self._anchor, self._above, self._width = anchor, above, width
         self._open()
 
-    def open_centered(self, width: int) -> None:
-        """Show in the middle of the window, a little above it."""
-        self._anchor, self._width = None, width
+    def open_centered(self, width: int, height: int = 0) -> None:
+        """Show in the middle of the window, a little above it; at least `height` high, as far as there is room."""
+        self._anchor, self._width, self._height = None, width, height
         self._open()
 
     def close_overlay(self) -> None:
@@ -93,7 +94,7 @@ class Overlay(QWidget):
         self.panel.setFixedWidth(width)
         layout = self.panel.content
         wanted = layout.totalHeightForWidth(width) if layout.hasHeightForWidth() else layout.totalSizeHint().height()
-        least = max(layout.totalMinimumSize().height(), self.panel.minimumHeight())
+        least = max(layout.totalMinimumSize().height(), self.panel.minimumHeight(), self.theme.px(self._height))
         height = min(max(wanted, least), self.height() - 2 * margin)
         self.panel.setGeometry(self._spot(width, height, margin))
 

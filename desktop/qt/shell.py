@@ -18,12 +18,15 @@ from desktop.qt.components.command_palette import CommandPalette
 from desktop.qt.components.drop import DropOverlay
 from desktop.qt.components.toast import ToastHost
 from desktop.qt.engine_popover import EnginePopover
+from desktop.qt.files.known import KnownFiles
+from desktop.qt.files.page import FilesPage
 from desktop.qt.imports import Imports
 from desktop.qt.model_actions import ModelActions
 from desktop.qt.model_making import ModelMaking
 from desktop.qt.model_news import ModelNews, ask_to_remove
 from desktop.qt.model_picker import ModelPicker
 from desktop.qt.models.drops import Drops
+from desktop.qt.models.folding import Folding
 from desktop.qt.models.job_actions import JobActions
 from desktop.qt.models.job_news import JobNews
 from desktop.qt.models.page import ModelsPage
@@ -166,10 +169,13 @@ class MainWindow(Pane):
 
     def show_page(self, page_id: str) -> None:
         self.rail.show_page(page_id)
-        self.pages.setCurrentWidget(self.chat if page_id == "chat" else self.models)
-        if page_id == "chat":
+        page = {"chat": self.chat, "models": self.models, "files": self.files}[page_id]
+        self.pages.setCurrentWidget(page)
+        if page is self.chat:
             self.chat.inspector.parameters.adapters.look_again()
             self.chat.column.composer.focus()
+        elif page is self.files:
+            self.files.enter()
         else:
             self.models.enter()
 
@@ -182,9 +188,12 @@ class MainWindow(Pane):
         self.chat.open_chat(chat_id)
 
     def find_in_chat(self) -> None:
-        """Find words in the conversation in view, or models."""
-        if self.pages.currentWidget() is self.models:
+        """Find words in the conversation in view, models, or passages of files."""
+        page = self.pages.currentWidget()
+        if page is self.models:
             self.models.find_models()
+        elif page is self.files:
+            self.files.find_in_files()
         else:
             self.chat.column.find_bar.open_bar()
 
@@ -203,7 +212,7 @@ class MainWindow(Pane):
     def next_area(self, step: int = 1) -> None:
         """F6: move the focus to the next area of the window."""
         areas = [self.rail.first_focus()]
-        areas += self.chat.areas() if self.pages.currentWidget() is self.chat else self.models.areas()
+        areas += self._page.areas()
         areas.append(self.status_bar.engine)
         focused = QApplication.focusWidget()
         here = next((i for i, area in enumerate(areas) if _same_area(area, focused)), -1)
@@ -218,15 +227,41 @@ class MainWindow(Pane):
         dialog.open()
 
     def import_files(self, paths: list[Path]) -> None:
-        """Files and folders that were dropped or chosen."""
+        """Files and folders that were dropped or chosen for the library of models."""
         self.drops.take(paths)
+
+    def take_drop(self, paths: list[Path]) -> None:
+        """What was dropped somewhere on the window belongs to the page in view."""
+        if self.pages.currentWidget() is self.files:
+            self.files.take(paths)
+        else:
+            self.import_files(paths)
+
+    def choose_to_index(self, folder: bool) -> None:
+        """Ask for a folder, or for files, to be indexed."""
+        dialog = QFileDialog(self, "Index a folder" if folder else "Index files", str(Path.home()))
+        mode = QFileDialog.FileMode.Directory if folder else QFileDialog.FileMode.ExistingFiles
+        dialog.setFileMode(mode)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.filesSelected.connect(lambda names: self.files.take([Path(name) for name in names]))
+        dialog.open()
+
+    @property
+    def _page(self) -> ChatPage | ModelsPage | FilesPage:
+        page = self.pages.currentWidget()
+        assert isinstance(page, ChatPage | ModelsPage | FilesPage)
+        return page
+
+    def _folding(self) -> ChatPage | Folding:
+        page = self._page
+        return page if isinstance(page, ChatPage) else page.folding
 
     def toggle_list(self) -> None:
         """Fold or unfold the list beside the page in view."""
-        (self.chat if self.pages.currentWidget() is self.chat else self.models.folding).toggle_list()
+        self._folding().toggle_list()
 
     def toggle_inspector(self) -> None:
-        (self.chat if self.pages.currentWidget() is self.chat else self.models.folding).toggle_inspector()
+        self._folding().toggle_inspector()
 
     def show_fault(self, sentence: str, trace: str) -> None:
         """A bug of ours: said once, with the traceback to copy."""
@@ -292,12 +327,16 @@ class MainWindow(Pane):
         self.rail = Rail(theme)
         self.rail.add_page("chat", "message-square", "Chat", "Ctrl+1")
         self.rail.add_page("models", "box", "Models", "Ctrl+2")
+        self.rail.add_page("files", "library", "Files", "Ctrl+3")
         self.pages = QStackedWidget()
         self.chat = ChatPage(theme, bridge, store, self.actions_of_models, self.toasts)
         self.models = ModelsPage(theme, bridge, store, self.actions_of_models, imports=self.imports, jobs=self.jobs)
+        self.known_files = KnownFiles(bridge, self)
+        self.files = FilesPage(theme, bridge, store, self.known_files, jobs=self.jobs, toasts=self.toasts)
         self.making = ModelMaking(theme, self, store, bridge, self.models.inspector.local)
         self.pages.addWidget(self.chat)
         self.pages.addWidget(self.models)
+        self.pages.addWidget(self.files)
         self.status_bar = StatusBar(theme, bridge, store, lambda: self.chat.conversation.model)
         self.picker = ModelPicker(theme, self, store, self.actions_of_models)
         self.engine_panel = EnginePopover(theme, self, bridge, store)
@@ -357,7 +396,8 @@ class MainWindow(Pane):
         self.job_news.model_asked.connect(self._show_model)
         self.job_news.transfers_asked.connect(lambda: self.show_models_view("transfers"))
         self.news.chat_asked.connect(self._chat_with)
-        self.drop_cover.dropped.connect(self.import_files)
+        self.drop_cover.dropped.connect(self.take_drop)
+        self.files.choose_asked.connect(self.choose_to_index)
         self.palette_panel.chosen.connect(self._palette_chosen)
         self.store.chats_changed.connect(self._chats_came)
         self.store.settings_changed.connect(self._settings_came)

@@ -22,7 +22,9 @@ def _of_window(window: MainWindow) -> list[Command]:
         Command("palette", "Commands and chats", "Window", window.open_palette, ("Ctrl+K",), in_palette=False),
         Command("page-chat", "Go to Chat", "Window", lambda: window.show_page("chat"), ("Ctrl+1",), "message-square"),
         Command("page-models", "Go to Models", "Window", lambda: window.show_page("models"), ("Ctrl+2",), "box"),
+        Command("page-files", "Go to Files", "Window", lambda: window.show_page("files"), ("Ctrl+3",), "library"),
         *_of_models(window),
+        *_of_files(window),
         Command("add-model", "Add a model from a file…", "Window", window.choose_file, icon="folder-plus"),
         Command("settings", "Settings", "Window", window.settings_panel.show_settings, ("Ctrl+,",), "settings"),
         Command(
@@ -73,6 +75,29 @@ def _of_models(window: MainWindow) -> list[Command]:
     ]
 
 
+def _of_files(window: MainWindow) -> list[Command]:
+    """What the Files page does, from anywhere."""
+    files = window.files
+
+    def find() -> None:
+        window.show_page("files")
+        files.find_in_files()
+
+    def check() -> None:
+        window.show_page("files")
+        files.over.doctor.show_for("")
+
+    def add() -> None:
+        window.show_page("files")
+        window.choose_to_index(True)
+
+    return [
+        Command("files-add", "Files: index a folder…", "Window", add, icon="folder-plus"),
+        Command("files-find", "Files: search", "Window", find, icon="search"),
+        Command("files-doctor", "Files: check the index", "Window", check, icon="activity"),
+    ]
+
+
 def _log_in(window: MainWindow) -> None:
     window.show_page("models")
     window.models.log_in()
@@ -111,7 +136,7 @@ def _of_chat(window: MainWindow) -> list[Command]:
             "trash-2",
             enabled=in_chat,
         ),
-        Command("find", "Find in this chat, or models", "Chat", window.find_in_chat, ("Ctrl+F",), "search"),
+        Command("find", "Find in this chat, models or files", "Chat", window.find_in_chat, ("Ctrl+F",), "search"),
         Command("find-chat", "Search all chats", "Chat", window.find_chat, ("Ctrl+Shift+F",), "search"),
         Command("send", "Send", "Chat", keys=("Return",)),
         Command("line", "New line", "Chat", keys=("Shift+Return",)),

@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
-from desktop.qt.models.page_view import PageView
+from desktop.qt.components.button import IconButton
 from desktop.qt.theme import Theme
 
 LIST_FROM = 1100  # widths of the window from which on they are open by themselves, as on the chat page
 INSPECTOR_FROM = 1280
 
 
+class FoldButtons(Protocol):
+    """What stands at the head of a view: buttons that bring list and inspector back."""
+
+    list_button: IconButton
+    inspector_button: IconButton
+
+
 class Folding(QObject):
     """Shows and hides both; the views' buttons for them stand there only while they are hidden."""
 
     def __init__(
-        self, theme: Theme, page: QWidget, nav: QWidget, inspector: QWidget, views: Sequence[PageView]
+        self, theme: Theme, page: QWidget, nav: QWidget, inspector: QWidget, views: Sequence[FoldButtons]
     ) -> None:
         super().__init__(page)
         self._theme = theme

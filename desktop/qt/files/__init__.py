@@ -1,0 +1,1 @@
+"""The Files page, and what a chat shows of files: sources, evidence, attachments."""
