@@ -1,0 +1,113 @@
+"""A question whose answer stands in one file alone, through the whole stack: index, search, prompt, model, citation.
+
+The model is tests/citing/citing.gguf, which tests/citing/train.py makes. Names, values and files of these cases were in
+no training.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from desktop.client import Client
+from desktop.paths import Paths
+from desktop.wire_files import AddRoots, AskFiles, FilesAnswer, RemoveRequest
+from rag.answer.prompt import NOT_IN_FILES
+from tests import citing
+from tests.citing.facts import Fact, Note, for_tests, new_name, new_note
+from tests.service.files_rig import indexed
+from tests.service.running import RunningService, running
+
+MODEL = Path(citing.__file__).with_name("citing.gguf")
+CASES = 100
+MOST_WRONG = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One question of the hundred, and what came back."""
+
+    note: Note
+    fact: Fact
+    answer: FilesAnswer
+
+    @property
+    def right(self) -> bool:
+        """The value is in the answer, and the one passage it cites is of the file that states it."""
+        cited = [source.path for source in self.answer.sources if source.cited]
+        return self.fact.value in self.answer.answer and cited == [self.note.path]
+
+    def __str__(self) -> str:
+        sources = [(source.number, source.path, source.cited) for source in self.answer.sources]
+        return f"{self.note.path}: {self.fact} -> {self.answer.answer!r} {sources}"
+
+
+@pytest.fixture(scope="module")
+def notes() -> list[Note]:
+    rng = random.Random(20261121)
+    names: dict[str, None] = {}
+    while len(names) < CASES:
+        names.setdefault(new_name(rng, tests=True))
+    return [new_note(rng, tests=True, name=name) for name in names]
+
+
+@pytest.fixture(scope="module")
+def service(
+    module_home: Paths, engine_environ: dict[str, str], notes: list[Note], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningService]:
+    folder = tmp_path_factory.mktemp("office")
+    for note in notes:
+        path = folder / note.path
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(note.text, encoding="utf-8")
+    with running(module_home, environ=engine_environ) as started:
+
+        async def prepare(client: Client) -> None:
+            await client.load_model((await client.import_model(MODEL)).id)
+            await indexed(client, AddRoots(collection="office", paths=[str(folder)]))
+
+        started.use(prepare)
+        yield started
+
+
+def ask(service: RunningService, question: str) -> FilesAnswer:
+    request = AskFiles(question=question, collection="office")
+    return service.use(lambda client: client.ask_files(request))
+
+
+def test_the_names_of_these_cases_were_kept_from_training(notes: list[Note]) -> None:
+    assert all(for_tests(fact.name) for note in notes for fact in note.facts)
+
+
+def test_the_right_value_with_the_right_citation_in_95_of_100_fresh_cases(
+    service: RunningService, notes: list[Note]
+) -> None:
+    rng = random.Random(7)
+    asked = []
+    for note in notes:
+        fact = rng.choice(note.facts)
+        asked.append(Asked(note, fact, ask(service, fact.asked(rng))))
+    wrong = [case for case in asked if not case.right]
+    assert len(wrong) <= MOST_WRONG, "\n".join(map(str, wrong))
+
+
+def test_when_the_file_is_removed_its_answer_is_not_in_the_files(service: RunningService, notes: list[Note]) -> None:
+    note = notes[0]
+    fact = note.facts[0]
+    question = fact.asked(random.Random(1))
+    before = ask(service, question)
+    assert fact.value in before.answer
+    file = next(source.file for source in before.sources if source.cited)
+
+    receipt = service.use(lambda client: client.remove_files(RemoveRequest(collection="office", paths=[file])))
+
+    assert receipt.proven
+    after = ask(service, question)
+    assert after.answer.strip() == NOT_IN_FILES
+    assert not after.found
+    assert fact.value not in after.model_dump_json()
+    assert Path(file).exists()
