@@ -38,6 +38,7 @@ class IndexNow:
     files_done: int = 0
     files_total: int = 0
     chunks_done: int = 0
+    chunks_total: int = 0  # known only while all chunks are embedded anew
     bytes_done: int = 0
     bytes_total: int = 0
     files_per_s: float = 0.0
@@ -48,7 +49,9 @@ class IndexNow:
 
     @property
     def progress(self) -> Progress:
-        """The same as a job tells it."""
+        """The same as a job tells it: in files, or in chunks while all are embedded anew."""
+        if self.chunks_total:
+            return Progress(min(self.chunks_done, self.chunks_total), self.chunks_total, "chunks", self.sentence)
         return Progress(self.files_done, self.files_total, "files", self.sentence)
 
     @property
@@ -57,7 +60,8 @@ class IndexNow:
             return _WAITING[self.waits_for]
         if self.stage == "scanning":
             return "Looking at the folders"
-        rates = f"{self.files_per_s:,.0f} files/s, {self.chunks_per_s:,.0f} chunks/s"
+        chunks = f"{self.chunks_per_s:,.0f} chunks/s"
+        rates = chunks if self.chunks_total else f"{self.files_per_s:,.0f} files/s, {chunks}"
         return f"{rates}, {_in_words(self.left_s)} left" if self.left_s is not None else rates
 
 
@@ -121,13 +125,13 @@ class _Written:
 
 
 class Tracker:
-    """Counts what one run does. `backlog` chunks of earlier runs are embedded before those of this one."""
+    """Counts what one run does."""
 
-    def __init__(self, collection_id: int, backlog: int = 0) -> None:
+    def __init__(self, collection_id: int) -> None:
         self._now = IndexNow(collection_id)
         self._unread: dict[tuple[int, str], int] = {}
         self._written: deque[_Written] = deque()
-        self._until = backlog
+        self._until = 0
         self._placed = 0
         self._bytes, self._files, self._chunks = Rate(), Rate(), Rate()
         self.waits_for: PauseReason = ""
@@ -141,11 +145,20 @@ class Tracker:
         """Say what is being done now."""
         self._now = replace(self._now, stage=stage)
 
+    def backlog(self, chunks: int) -> None:
+        """So many chunks of earlier runs are embedded before those of this one."""
+        self._until += chunks
+
     def planned(self, files: Iterable[tuple[int, str, int]]) -> None:
         """Files to be read: root, path, bytes."""
         self._unread = {(root, path): size for root, path, size in files}
         total = self._now.bytes_done + sum(self._unread.values())
         self._now = replace(self._now, files_total=self._now.files_done + len(self._unread), bytes_total=total)
+
+    def again(self, chunks: int) -> None:
+        """So many chunks are to be embedded by another model; no file is read."""
+        self._now = replace(self._now, stage="embedding", chunks_total=chunks)
+        self._until = chunks
 
     def written(self, files: Sequence[tuple[int, str]], chunks_added: int) -> None:
         """One transaction is on the disk: these files were read, or could not be, and gave so many new chunks."""
@@ -179,10 +192,16 @@ class Tracker:
             chunks_done=self._placed,
             files_per_s=self._files.per_second(),
             chunks_per_s=self._chunks.per_second(),
-            left_s=seconds_left(done.bytes_done, done.bytes_total, self._bytes.per_second()),
+            left_s=self._left(),
             waits_for=self.waits_for,
             files=(*self._embedding(), *self._reading()),
         )
+
+    def _left(self) -> float | None:
+        done = self._now
+        if done.chunks_total:
+            return seconds_left(self._placed, done.chunks_total, self._chunks.per_second())
+        return seconds_left(done.bytes_done, done.bytes_total, self._bytes.per_second())
 
     def _settle(self) -> None:
         files = size = 0
@@ -202,9 +221,9 @@ class Tracker:
             yield FileNow(root, path, "reading")
 
 
-def seconds_left(bytes_done: int, bytes_total: int, bytes_per_s: float) -> float | None:
-    """Of work that is measured in bytes of files; None before anything is known."""
-    return (bytes_total - bytes_done) / bytes_per_s if bytes_per_s > 0 else None
+def seconds_left(done: int, total: int, per_s: float) -> float | None:
+    """Of work that is measured in bytes of files, or in chunks; None before anything is known."""
+    return max(0, total - done) / per_s if per_s > 0 else None
 
 
 def _in_words(seconds: float | None) -> str:

@@ -7,7 +7,7 @@ batches. When a batch fails as a whole, its files are read again one by one, so 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from pathlib import Path
 
 from rag.errors import ParseFailed
@@ -61,7 +61,7 @@ class ReaderPool:
             raise outcome
         return outcome
 
-    async def read_many(self, paths: Sequence[tuple[Path, Path]]) -> AsyncIterator[tuple[Path, Outcome]]:
+    async def read_many(self, paths: Sequence[tuple[Path, Path]]) -> AsyncGenerator[tuple[Path, Outcome], None]:
         """Read many (path, root); gives each path once, as it is done, with what it gave or why it failed.
 
         Reads ahead by a batch or so per child, so a slow consumer holds it up. Raises as `read` does, but for

@@ -194,6 +194,15 @@ class FileStore:
         """Forget a space; the vectors of its embedder go with its last space. Chroma's part is the caller's."""
         await self.database.write(lambda c: vector_rows.drop_space(c, space_id))
 
+    async def switch_embedder(self, collection_id: int, embedder_id: str, space: Space) -> list[Space]:
+        """Let another space answer for a collection from now on; the others, given back, are forgotten at once.
+
+        Chroma's part of them is the caller's. Raises CollectionNotFound.
+        """
+        return await self.database.write(
+            lambda c: vector_rows.switch(c, collection_id, embedder_id, space, mark=self.mark), durable=True
+        )
+
     async def missing_vectors(self, space: Space, limit: int = 1024, after: int = 0) -> list[MissingVector]:
         """Chunks of the space that are to be embedded, in the order of their ids, equal texts once."""
         return await self.database.read(lambda c: vector_rows.missing(c, space, limit, after))

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.errors import EmbeddingMismatch
+from rag.store import collection_rows
 from rag.store.rows import MissingVector, Space
 from rag.types import Chunk, EmbedderIdentity, Vectors
 
@@ -88,6 +89,17 @@ def drop_space(connection: sqlite3.Connection, space_id: int) -> None:
     connection.execute(
         "DELETE FROM vectors WHERE embedder = ?1 AND NOT EXISTS (SELECT 1 FROM spaces WHERE embedder = ?1)", row
     )
+
+
+def switch(
+    connection: sqlite3.Connection, collection_id: int, embedder_id: str, space: Space, *, mark: str
+) -> list[Space]:
+    """Make `space` the one of the collection, and forget the others, which are given back."""
+    collection_rows.update(connection, collection_id, {"embedder_id": embedder_id, "next_embedder_id": ""})
+    others = [other for other in spaces(connection, collection_id, mark) if other.id != space.id]
+    for other in others:
+        drop_space(connection, other.id)
+    return others
 
 
 def missing(connection: sqlite3.Connection, space: Space, limit: int, after: int) -> list[MissingVector]:

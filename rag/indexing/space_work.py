@@ -1,0 +1,163 @@
+"""Fills one space: texts without a vector are embedded, and the vector index is given what it lacks.
+
+SQLite lists what is to be done (the table `unplaced`), so that nothing is forgotten by a kill and nothing is done
+twice. Several runs may work at one space at the same time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from asyncio import FIRST_COMPLETED
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rag.errors import EmbedderFailed, VectorsBroken
+from rag.indexing.pace import Pace
+from rag.store.rows import MissingVector, Space
+from rag.store.store import FileStore
+from rag.store.vector_rows import Placement
+from rag.types import Embedder
+from rag.vectors.index import VectorIndex
+
+CALL_TEXTS = 128  # about a second of work: what a chat has to wait for at most, at half of the processors
+CALLS = 3  # while one is embedded, the next is on its way and the vectors of the last are written
+_LOOK_S = 0.2
+_MEND_S = 60.0  # how long the vector index may take to be made anew before a run gives up
+_MEND_EVERY_S = 0.5
+
+
+@dataclass(slots=True)
+class Feed:
+    """What a run tells of itself: whether chunks may still come, and where its own begin."""
+
+    after: int = 0  # only chunks beyond this id are embedded
+    written: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: bool = False
+
+    def end(self) -> None:
+        """No more chunks are written by this run."""
+        self.ended = True
+        self.written.set()
+
+
+class SpaceWork:
+    """The work at one space. `embedded` counts texts, `placed` chunks that were put into the vector index."""
+
+    def __init__(self, store: FileStore, vectors: VectorIndex, space: Space) -> None:
+        self.space = space
+        self.embedded = 0
+        self.placed = 0
+        self._store = store
+        self._vectors = vectors
+        self._at_work: set[bytes] = set()  # hashes of texts that some run is embedding
+        self._placing = asyncio.Lock()
+
+    async def fill(self, embedder: Embedder, feed: Feed, pace: Pace) -> None:
+        """Work until the feed has ended and nothing is left to be done.
+
+        Raises Cancelled, EmbedderFailed, VectorsBroken, DiskFull.
+        """
+        calls: set[asyncio.Task[None]] = set()
+        try:
+            while True:
+                await pace.throttle.turn(pace.cancel)
+                feed.written.clear()
+                if batch := await self._next(feed, calls):
+                    calls.add(asyncio.create_task(self._call(embedder, batch, pace)))
+                    continue
+                if not calls and feed.ended and not await self._left(feed):
+                    break
+                await _wait(feed, calls)
+                calls = _running(calls)
+            await self.place(pace)
+        finally:
+            await _end(calls)
+
+    async def place(self, pace: Pace) -> None:
+        """Give the vector index what it lacks and the database has, and take out what is gone. Raises VectorsBroken."""
+        async with self._placing:
+            while not (what := await self._store.placement(self.space)).empty:
+                await _patiently(self._give, what)
+                await self._store.placed(self.space, what)
+                self.placed += len(what.add)
+                pace.told()
+
+    async def _next(self, feed: Feed, calls: set[asyncio.Task[None]]) -> list[MissingVector]:
+        """Texts for one call that nobody embeds yet; from now on they are at work."""
+        if len(calls) >= CALLS:
+            return []
+        found: dict[bytes, MissingVector] = {}
+        after = feed.after
+        while len(found) < CALL_TEXTS:
+            batch = await self._store.missing_vectors(self.space, CALL_TEXTS + len(self._at_work), after)
+            if not batch:
+                break
+            after = batch[-1].chunk_id
+            found.update((one.text_hash, one) for one in batch if one.text_hash not in self._at_work)
+        if calls and not feed.ended and len(found) < CALL_TEXTS:
+            return []  # more are on their way: larger calls cost less
+        taken = list(found.values())[:CALL_TEXTS]
+        self._at_work.update(one.text_hash for one in taken)
+        return taken
+
+    async def _left(self, feed: Feed) -> bool:
+        return bool(await self._store.missing_vectors(self.space, 1, feed.after))
+
+    async def _call(self, embedder: Embedder, batch: list[MissingVector], pace: Pace) -> None:
+        try:
+            vectors = await embedder.embed_passages([one.text for one in batch])
+            if vectors.shape != (len(batch), self.space.dimensions):
+                raise EmbedderFailed(
+                    f"The embedding model gave vectors of shape {vectors.shape} for {len(batch)} texts.",
+                    hint="Choose the model again for this collection, or another one.",
+                )
+            await self._store.put_vectors(self.space.embedder_key, [one.text_hash for one in batch], vectors)
+            self.embedded += len(batch)
+        finally:
+            self._at_work.difference_update(one.text_hash for one in batch)
+        await self.place(pace)
+
+    async def _give(self, what: Placement) -> None:
+        if len(what.delete):
+            await self._vectors.delete(self.space.name, what.delete)
+        if len(what.add):
+            await self._vectors.add(self.space.name, what.add, what.vectors)
+
+
+async def _patiently(give: Callable[[Placement], Awaitable[None]], what: Placement) -> None:
+    """Wait for a vector index that is being made anew."""
+    until = time.monotonic() + _MEND_S
+    while True:
+        try:
+            return await give(what)
+        except VectorsBroken:
+            if time.monotonic() > until:
+                raise
+            await asyncio.sleep(_MEND_EVERY_S)
+
+
+async def _wait(feed: Feed, calls: set[asyncio.Task[None]]) -> None:
+    """Until a call ends, or room is left for one and more chunks are written, or it is time to look who waits."""
+    more = asyncio.create_task(feed.written.wait())
+    try:
+        await asyncio.wait(
+            {*calls, more} if len(calls) < CALLS else calls, timeout=_LOOK_S, return_when=FIRST_COMPLETED
+        )
+    finally:
+        await _end({more})
+
+
+def _running(calls: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+    """Those that are still at work. Raises what one of the others failed with."""
+    for call in calls:
+        if call.done():
+            call.result()
+    return {call for call in calls if not call.done()}
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
