@@ -74,10 +74,14 @@ class TextBuilder:
         *,
         level: int = 0,
         place: str = "",
-        under: tuple[str, ...] = (),
+        headings: tuple[str, ...] | None = None,
+        name: str = "",
         anchors: list[tuple[int, int]] | None = None,
     ) -> None:
-        """Add a piece below the headings so far and `under`. `anchors` count in `text`, which is taken as it is."""
+        """Add a piece, taken as it is, below the headings so far or other `headings`. `anchors` count in `text`.
+
+        A heading may have a `name` other than its text.
+        """
         if not text or text.isspace():
             return
         if self._parts:
@@ -85,8 +89,10 @@ class TextBuilder:
         start = self.length
         self.anchors += [(start + at, there) for at, there in anchors or ()]
         self._put(text)
-        headings = self.outline.enter(level, text) if kind == "heading" else (*self.outline.headings, *under)
-        self.blocks.append(Block(kind, start, self.length, level, headings, place))
+        above = self.outline.headings if headings is None else headings
+        if kind == "heading":
+            above = self.outline.enter(level, name or text)
+        self.blocks.append(Block(kind, start, self.length, level, above, place, one_line(name)))
         self._last = kind
 
     def heading(self, level: int, text: str, place: str = "") -> None:
@@ -94,15 +100,9 @@ class TextBuilder:
         self.add("heading", one_line(text, 1000), level=level, place=place)
 
     def page(self, number: int, start: int) -> None:
-        """Note that what was added since the length was `start` is on page `number`; nothing when that is nothing."""
-        while start < self.length and self.blocks and start < self.blocks[-1].end and self._separator_at(start):
-            start += 1
+        """Note that what was added since the length was `start` is on page `number`, if anything was."""
         if start < self.length:
-            self.pages.append(Page(number, start, self.length))
-
-    def _separator_at(self, start: int) -> bool:
-        first = next((block.start for block in reversed(self.blocks) if block.start <= start < block.end), None)
-        return first is None
+            self.pages.append(Page(number, start + 2 if start else 0, self.length))
 
     def _put(self, text: str) -> None:
         self.length += len(text)

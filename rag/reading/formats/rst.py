@@ -57,7 +57,7 @@ class _Scanner:
         lines = self._lines
         over = _RULE.match(lines[at]) is not None and at + 2 < len(lines) and lines[at + 2] == lines[at]
         name = at + 1 if over else at
-        if name + 1 >= len(lines) or not lines[name] or lines[name][0].isspace() and not over:
+        if name + 1 >= len(lines) or not lines[name] or (lines[name][0].isspace() and not over):
             return None
         under = lines[name + 1]
         if not _RULE.match(under) or len(under) < min(len(lines[name].strip()), 3) or _RULE.match(lines[name]):
