@@ -54,7 +54,7 @@ class Packer:
         if any(unit.kind == "symbol" for unit in self._units[first:last]):
             single = [(index, index + 1) for index in range(first, last)]
             return self._joined(single, set(single))
-        return self._joined(list(self._even(first, last)), set())
+        return self._joined(list(self._even(first, last)), set(), loose=True)
 
     def _even(self, first: int, last: int) -> Iterator[Part]:
         total = self._size(first, last)
@@ -72,13 +72,16 @@ class Packer:
     def _introduces(self, index: int) -> bool:
         """Whether the unit says nothing without the next one."""
         unit = self._units[index]
-        return unit.kind == "heading" or self._text[unit.end - 1] == ":"
+        return unit.opens or self._text[unit.end - 1] == ":"
 
-    def _joined(self, parts: list[Part], whole: set[Part]) -> list[Part]:
-        """Neighbours that are whole put together up to `join`, and small ones added to a neighbour."""
+    def _joined(self, parts: list[Part], whole: set[Part], *, loose: bool = False) -> list[Part]:
+        """Neighbours that are whole put together up to `join`, and small ones added to a neighbour.
+
+        With `loose` one that is cut later takes them as well; otherwise it takes only what opens it.
+        """
         done: list[Part] = []
         for part in parts:
-            if done and self._belongs(done[-1], part, whole):
+            if done and self._belongs(done[-1], part, whole, loose=loose):
                 merged = (done.pop()[0], part[1])
                 whole.add(merged)
                 done.append(merged)
@@ -86,12 +89,15 @@ class Packer:
                 done.append(part)
         return done
 
-    def _belongs(self, one: Part, two: Part, whole: set[Part]) -> bool:
-        size = self._size(one[0], two[1])
-        if one in whole and two in whole and size <= self._sizes.join:
+    def _belongs(self, one: Part, two: Part, whole: set[Part], *, loose: bool) -> bool:
+        size, sizes = self._size(one[0], two[1]), self._sizes
+        if one in whole and two in whole and size <= sizes.join:
             return True
-        smaller = min(self._size(*one), self._size(*two))
-        return smaller < self._sizes.small and size <= self._sizes.limit + self._sizes.small
+        first_small, second_small = self._size(*one) < sizes.small, self._size(*two) < sizes.small
+        if second_small and self._units[two[1] - 1].opens:
+            return False
+        fits = size <= sizes.limit + sizes.small
+        return (first_small and (fits or loose or self._units[one[1] - 1].opens)) or (second_small and (fits or loose))
 
     def _size(self, first: int, last: int) -> int:
         return self._units[last - 1].end - self._units[first].start

@@ -18,7 +18,7 @@ _MARKUP = re.compile(r"^[#=*\s]+|[#=~^*\-\s]+$")
 class Unit:
     """[start, end) of the text. `headings` are above it; `path` says what it belongs to, outermost first.
 
-    The path begins with the page; a heading and the first lines of a class belong to what they open.
+    The path begins with the page; a heading and the first lines of a class belong to what they open, as `opens` says.
     """
 
     start: int
@@ -28,6 +28,7 @@ class Unit:
     path: tuple[str, ...] = ()
     place: str = ""
     name: str = ""
+    opens: bool = False
 
 
 def units(document: Document) -> list[Unit]:
@@ -84,7 +85,8 @@ def _trimmed(text: str, unit: Unit) -> Iterator[Unit]:
     kept = piece.strip()
     if kept:
         start = unit.start + len(piece) - len(piece.lstrip())
-        yield replace(unit, start=start, end=start + len(kept))
+        unit.start, unit.end = start, start + len(kept)
+        yield unit
 
 
 def _by_page(document: Document, raw: Iterable[Unit]) -> Iterator[Unit]:
@@ -109,4 +111,5 @@ def _set_paths(document: Document, found: list[Unit]) -> None:
         elif unit.kind == "heading":
             own = (*own, document.text[unit.start : unit.end])
         after = unit.headings
+        unit.opens = len(own) > len(unit.headings)
         unit.path = (f"\f{bisect_right(starts, unit.start)}", *own) if starts else own
