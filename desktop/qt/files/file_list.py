@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
@@ -59,6 +60,16 @@ class FileList(QObject):
         """Something changed: ask again shortly, once for all that changes meanwhile."""
         if self.collection is not None and not self._later.isActive():
             self._later.start()
+
+    def patch(self, rows: Sequence[FileRow]) -> None:
+        """Rows that changed: they are shown at once; those that are not here yet are asked for."""
+        fresh = {(row.root, row.path): row for row in rows}
+        known = {(row.root, row.path) for row in self.rows}
+        if known & fresh.keys():
+            self.rows = [fresh.get((row.root, row.path), row) for row in self.rows]
+            self.changed.emit()
+        if fresh.keys() - known and not self._next:
+            self.refresh_soon()
 
     def refresh(self) -> None:
         """Ask for what is shown once more, at most for REFRESHED rows; what lies below is left as it was."""

@@ -20,13 +20,13 @@ SETTLE_MS = 150
 class KnownFiles(QObject):
     """Asked for when files are first needed, and again when the service tells of a change.
 
-    `collection_touched(id)` with every event about one, also for what only its files did; 0 for any.
+    `told(FilesEvent)` passes every event about a collection on, also of those that belong to one chat.
     """
 
     changed = Signal()  # the list of collections, or what is in one
     status_changed = Signal()
     choices_changed = Signal()  # embedders and rerankers
-    collection_touched = Signal(int, object)  # id, the event's data
+    told = Signal(object)
     failed = Signal(object)  # Failure
 
     def __init__(self, bridge: Bridge, parent: QObject | None = None) -> None:
@@ -112,6 +112,21 @@ class KnownFiles(QObject):
         if event.type == "reset" and self._wanted:
             self._soon.start()
         elif event.type == "files":
-            if self._wanted and not self._soon.isActive():
-                self._soon.start()  # not started anew: while an index runs events come all the time
-            self.collection_touched.emit(int(event.data.get("collection_id", 0) or 0), event.data)
+            self._files_event(event)
+
+    def _files_event(self, event: Event) -> None:
+        from desktop.wire_files import FilesEvent
+
+        try:
+            news = FilesEvent.model_validate(event.data)
+        except ValueError:
+            self._soon.start()
+            return
+        if news.action == "removed":
+            self.collections = [one for one in self.collections if one.id != news.id]
+            self.changed.emit()
+        elif news.collection is not None:
+            self.take(news.collection)
+        if self._wanted and news.action in ("added", "changed", "removed") and not self._soon.isActive():
+            self._soon.start()  # for the figures of the whole index
+        self.told.emit(news)

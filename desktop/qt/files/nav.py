@@ -159,7 +159,7 @@ class FilesNav(Pane):
         self._embedder.setAccessibleDescription(status.runtime)
 
     def first_focus(self) -> QWidget:
-        return self.rows if self.model.rowCount() else self.search
+        return self.search if self.search.text() and not self.model.rowCount() else self.rows
 
     def _refresh(self) -> None:
         words = self.search.text()

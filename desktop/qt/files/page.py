@@ -28,7 +28,7 @@ from desktop.qt.theme import Theme
 
 if TYPE_CHECKING:
     from desktop.wire import Job
-    from desktop.wire_files import Collection, FileRow, SearchResult
+    from desktop.wire_files import Collection, FileRow, FilesEvent, SearchResult
 
 
 class FilesPage(QWidget):
@@ -115,7 +115,10 @@ class FilesPage(QWidget):
     def _show_collection(self) -> None:
         collection = self.collection
         self.view.show_collection(collection, known=self.known.known, failure=self.known.failure)
-        self.panel.show_collection(collection.name if collection is not None else "")
+        if collection is not None:
+            self.panel.show_collection(collection.name)
+        elif self.known.known:
+            self.panel.field.clear()
         self.panel.setEnabled(collection is not None)
         self._show_job()
 
@@ -128,14 +131,21 @@ class FilesPage(QWidget):
         collection = self.collection
         if collection is not None and job.id == collection.job_id:
             self._show_job()
-            self.view.files.refresh_soon()
-            if job.state == "done":
-                self.panel.look_again()
+            if job.state not in ("pending", "running"):
+                self.view.files.refresh_soon()
 
-    def _touched(self, collection_id: int, _data: object) -> None:
+    def _told(self, news: FilesEvent) -> None:
         collection = self.collection
-        if collection is not None and collection_id in (0, collection.id) and self.isVisible():
-            self.view.files.refresh_soon()
+        if news.action == "check_failed" and news.check is not None:
+            check = news.check
+            self._toasts.show_toast(
+                f"The check “{check.name or check.query}” finds other passages now: {check.message}"
+            )
+        elif collection is not None and news.id == collection.id and self.isVisible():
+            self.view.files.patch(news.files)
+            if news.action == "changed":
+                self.view.files.refresh_soon()
+                self.panel.look_again()
 
     def _refused(self, what: str, failure: Failure) -> None:
         self.view.say(f"{what} did not work: {failure.message}", failure.hint)
@@ -207,7 +217,7 @@ class FilesPage(QWidget):
         known, view = self.known, self.view
         known.changed.connect(self._collections_changed)
         known.status_changed.connect(self._status_changed)
-        known.collection_touched.connect(self._touched)
+        known.told.connect(self._told)
         self.nav.chosen.connect(self._chosen)
         self.nav.entered.connect(lambda: self.view.first_focus().setFocus(Qt.FocusReason.TabFocusReason))
         self.nav.add_asked.connect(lambda: self.choose_asked.emit(True))

@@ -188,6 +188,8 @@ class FileTable(QTableView):
         super().resizeEvent(event)
         if event.size().width() != event.oldSize().width():
             self._share_width()
+        if event.size().height() < event.oldSize().height() and self.currentIndex().isValid():
+            self.scrollTo(self.currentIndex())  # what is said about it below must not cover it
 
     def _current_changed(self, index: QModelIndex) -> None:
         self.chosen.emit(self._model.file_at(index))

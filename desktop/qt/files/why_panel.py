@@ -153,7 +153,7 @@ class WhyPanel(Overlay):
         head.addWidget(self.title, 1)
         head.addWidget(self.close_button)
         layout.addLayout(head)
-        middle = row()
+        middle = row(margins=(0, 0, 1, 8))
         left = column(margins=(24, 0, 20, 16), gap=10)
         left.addWidget(self.notice)
         left.addWidget(self.report, 1)
