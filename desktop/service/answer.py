@@ -11,7 +11,7 @@ import json
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -19,9 +19,14 @@ from typing import Any
 from desktop.service.chat_rows import MessageRecord
 from desktop.service.chats import Chats
 from desktop.service.errors import body_of
+from desktop.service.files.retrieval import Given
+from desktop.service.files.sources import stored_sources
 from desktop.wire import MessageState
+from desktop.wire_files import Source
 from engine.upstream import ChatDelta
 from models.errors import ModelsError
+from rag.answer.citations import CitationFilter
+from rag.errors import RagError
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +51,16 @@ class Answer:
         self._saved_pieces = 0
         self._started: float | None = None
         self._usage: dict[str, Any] = {}
+        self._given: Given | None = None
+        self._citations: CitationFilter | None = None
+        self._tell_sources = False
+
+    def give(self, given: Given) -> None:
+        """Note what of the user's files the model is given; citations of anything else are left out from now on."""
+        self._given, self._citations = given, given.filter()
+        self.record = replace(self.record, files=stored_sources(given))
+        self._tell_sources = True
+        self._news.set()
 
     def wait_for(self, state: str, fraction: float | None = None, message: str = "") -> None:
         """Tell the reader what the answer waits for: "queued", "loading" or "prompt"."""
@@ -62,7 +77,8 @@ class Answer:
             if self._started is not None:
                 self._usage.setdefault("first_token_ms", (time.monotonic() - self._started) * 1000)
             self._state = None
-            self._content += [delta.content] if delta.content else []
+            content = self._citations.feed(delta.content) if self._citations is not None else delta.content
+            self._content += [content] if content else []
             self._reasoning += [delta.reasoning] if delta.reasoning else []
             self._news.set()
         if delta.finish_reason:
@@ -84,6 +100,7 @@ class Answer:
 
     async def end(self, state: MessageState, error: BaseException | None = None) -> None:
         """Save the answer for good and let the reader have the last event."""
+        await self._judge()
         self.record = self._written(state)
         if error is not None:
             told = body_of(error)
@@ -102,10 +119,22 @@ class Answer:
             self._ended.set()
             self._news.set()
 
+    async def _judge(self) -> None:
+        """Hold the answer against what it was given."""
+        if self._given is None or self._citations is None:
+            return
+        rest = self._citations.end()
+        self._content += [rest] if rest else []
+        try:
+            await self._given.finish("".join(self._content), self._citations.removed, self._usage.get("prompt_tokens"))
+        except (ModelsError, RagError, sqlite3.Error, OSError) as error:
+            log.warning("What led to an answer could not be kept: %s", error)
+        self.record = replace(self.record, files=stored_sources(self._given))
+
     async def events(self) -> AsyncIterator[bytes]:
         """The event stream of `ask` for one reader."""
         user = None if self.user is None else message_row(self.user)
-        yield encode_event("begin", {"user": user, "answer": message_row(self.record)})
+        yield encode_event("begin", {"user": user, "answer": self._row()})
         while not self._ended.is_set():
             try:
                 await asyncio.wait_for(self._news.wait(), IDLE_COMMENT_S)
@@ -119,13 +148,19 @@ class Answer:
                 await asyncio.wait_for(self._ended.wait(), 1 / EVENTS_PER_S)
         for event in self._untold():
             yield event
-        yield encode_event("end", message_row(self.record))
+        yield encode_event("end", self._row())
+
+    def _row(self) -> dict[str, Any]:
+        return message_row(self.record, self._given.why.sources if self._given is not None else ())
 
     def _untold(self) -> list[bytes]:
         content, self._told[0] = "".join(self._content[self._told[0] :]), len(self._content)
         reasoning, self._told[1] = "".join(self._reasoning[self._told[1] :]), len(self._reasoning)
         state, self._state = self._state, None
         events = [encode_event("state", state)] if state else []
+        if self._tell_sources and self._given is not None:
+            self._tell_sources = False
+            events.append(sources_event(self._given))
         events += [encode_event("delta", {"reasoning": reasoning})] if reasoning else []
         return events + ([encode_event("delta", {"content": content})] if content else [])
 
@@ -156,8 +191,15 @@ def usage_of(usage: Mapping[str, Any] | None, timings: Mapping[str, Any] | None)
     return found
 
 
-def message_row(message: MessageRecord) -> dict[str, Any]:
-    """The fields of wire.Message."""
+def sources_event(given: Given) -> bytes:
+    """What a model is given to read, told before it writes."""
+    sources = [source.model_dump(mode="json") for source in given.why.sources]
+    return encode_event("sources", {"sources": sources, "note": given.note, "why_id": given.why_id})
+
+
+def message_row(message: MessageRecord, sources: Sequence[Source] = ()) -> dict[str, Any]:
+    """The fields of wire.Message; `sources` are those of the message with their texts."""
+    files = message.files or {}
     return {
         "id": message.id,
         "chat_id": message.chat_id,
@@ -171,6 +213,10 @@ def message_row(message: MessageRecord) -> dict[str, Any]:
         "usage": dict(message.usage) if message.usage else None,
         "error": message.error,
         "hint": message.hint,
+        "sources": [source.model_dump(mode="json") for source in sources],
+        "support": files.get("support", []),
+        "why_id": files.get("why_id", ""),
+        "files_note": files.get("note", ""),
     }
 
 

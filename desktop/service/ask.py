@@ -15,15 +15,19 @@ from desktop.service.answer import Answer
 from desktop.service.chat_rows import ChatRecord, MessageRecord
 from desktop.service.chats import Chats, branch, new_id, title_of
 from desktop.service.errors import BadRequest, Conflict, NotAvailable
+from desktop.service.files.chat_files import ChatFiles, chat_messages
+from desktop.service.files.retrieval import Retrieved
 from desktop.service.speed import Speed
 from desktop.wire import AskRequest, ContextCount, MessageState
 from engine.adapters import FIELD as LORA
 from engine.context import check_fit, count_chat_tokens
 from engine.errors import EngineStopped
+from engine.llama_server import LlamaServer
 from engine.scheduler import Scheduler
 from engine.types import LoadedModel
 from engine.upstream import ChatDelta
 from models.library import Library
+from rag.answer.prompt import NOT_IN_FILES
 
 STREAM_IDLE_S = 300.0  # progress with the prompt counts as a sign of life
 BYTES_PER_TOKEN = 4  # of English text in common vocabularies; used only while the model is not loaded
@@ -46,7 +50,9 @@ class Asking:
         on_change: ChatChanged,
         stream_idle_s: float = STREAM_IDLE_S,
         learn: Learn | None = None,
+        files: ChatFiles | None = None,
     ) -> None:
+        self._files = files
         self._chats = chats
         self._library = library
         self._scheduler = scheduler
@@ -119,7 +125,9 @@ class Asking:
             return ContextCount(prompt_tokens=estimate, allocated_context=None, exact=False)
         async with self._scheduler.hold(model_id) as server:
             tokens = await count_chat_tokens(server, payload) if payload["messages"] else 0
-            return ContextCount(prompt_tokens=tokens, allocated_context=server.allocated_context, exact=True)
+            # passages take what the messages leave: nobody knows how much before they are found
+            exact = self._files is None or not await self._files.asks_files(chat)
+            return ContextCount(prompt_tokens=tokens, allocated_context=server.allocated_context, exact=exact)
 
     async def _store_question(
         self, chat_id: str, request: AskRequest
@@ -142,8 +150,10 @@ class Asking:
 
     async def _choose_model(self, chat: ChatRecord, wanted: str) -> str:
         """The model asked for, the chat's, the default, the last used, the only one; "" when none of these."""
-        if wanted or chat.model:
-            return wanted or chat.model
+        return wanted or chat.model or await self.usual_model()
+
+    async def usual_model(self) -> str:
+        """The default, the last used, the only one; "" when none of these."""
         models = [model.id for model in await self._library.list() if model.kind == "chat"]
         candidates = (self._default_model(), await self._chats.last_model(), *(models if len(models) == 1 else ()))
         return next((model_id for model_id in candidates if model_id in models), "")
@@ -183,10 +193,17 @@ class Asking:
                 "No model is chosen for this chat.",
                 hint="Choose one, drop a GGUF file on the window, or run: jackdaw models import FILE.gguf",
             )
+        retrieved = await self._retrieve(answer, chat, history)
+        if self._files is not None and retrieved is not None and retrieved.is_nothing:
+            answer.give(await self._files.retrieval.nothing(retrieved))
+            answer.add(ChatDelta(content=NOT_IN_FILES, finish_reason="stop"))
+            return
         answer.wait_for("queued")
         now = asyncio.get_running_loop().time
         async with self._scheduler.hold(model_id, on_state=lambda model: tell_loading(answer, model)) as server:
             payload = server.with_adapters(chat_payload(chat, history))
+            if retrieved is not None:
+                payload = await self._with_files(answer, retrieved, server, (chat, history), payload)
             heard_at = now()
             try:
                 async with asyncio.timeout(self._stream_idle_s) as idle:
@@ -201,6 +218,28 @@ class Asking:
                 raise await server.why() from error
             except TimeoutError as error:
                 raise await server.silent(now() - heard_at) from error
+
+    async def _retrieve(self, answer: Answer, chat: ChatRecord, history: list[MessageRecord]) -> Retrieved | None:
+        if self._files is None or not await self._files.asks_files(chat):
+            return None
+        answer.wait_for("searching")
+        return await self._files.retrieve(chat, history, lambda said: answer.wait_for("searching", None, said))
+
+    async def _with_files(
+        self,
+        answer: Answer,
+        retrieved: Retrieved,
+        server: LlamaServer,
+        asked: tuple[ChatRecord, list[MessageRecord]],
+        payload: Mapping[str, Any],
+    ) -> dict[str, Any]:
+        """The request with the passages that fit; the reader is told of them at once."""
+        assert self._files is not None
+        given = await self._files.retrieval.assemble(
+            retrieved, server, payload, lambda sources: chat_messages(*asked, sources)
+        )
+        answer.give(given)
+        return {**payload, "messages": given.messages}
 
     def _take(self, answer: Answer, delta: ChatDelta) -> None:
         if delta.progress:

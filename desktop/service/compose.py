@@ -18,6 +18,8 @@ from desktop.service.chats import Chats
 from desktop.service.core import Core, publish_chat, scheduler_settings
 from desktop.service.engine_state import EngineState
 from desktop.service.events import EventLog
+from desktop.service.files.asking import FilesAsking
+from desktop.service.files.part import make_files
 from desktop.service.fitting import Fitting
 from desktop.service.job_rows import JobStore
 from desktop.service.jobs import Jobs
@@ -25,6 +27,7 @@ from desktop.service.keys import Keys
 from desktop.service.model_tools import ModelTools, make_tools
 from desktop.service.schema import MIGRATIONS
 from desktop.service.speed import Speed
+from desktop.service.work.index import Indexing
 from desktop.service.work.kinds import all_kinds
 from desktop.settings import SettingsFile
 from engine.llama_server import Patience
@@ -76,6 +79,19 @@ async def make_core(paths: Paths, options: Options, closing: AsyncExitStack) -> 
     scheduler = _scheduler(options, tools, engine, catalogue)
     closing.push_async_callback(scheduler.close)
     fitting = Fitting(scheduler, engine, tools.speeds, tools.measurements)
+    try:  # TODO until all parts of rag are there
+        files: Any = await make_files(
+            paths=paths,
+            settings=settings,
+            environ=options.environ,
+            library=library,
+            scheduler=scheduler,
+            chats=chats,
+            events=events,
+            closing=closing,
+        )
+    except NotImplementedError:
+        files = None
     asking = Asking(
         chats=chats,
         library=library,
@@ -85,6 +101,10 @@ async def make_core(paths: Paths, options: Options, closing: AsyncExitStack) -> 
         on_change=partial(publish_chat, events),
         stream_idle_s=options.stream_idle_s,
         learn=fitting.learn_from_answer,
+        files=files and files.in_chats,
+    )
+    asking_files: Any = files and FilesAsking(
+        files.search, files.retrieval, scheduler, asking.usual_model, options.stream_idle_s
     )
     catalogue.judge = fitting.estimate
 
@@ -92,7 +112,11 @@ async def make_core(paths: Paths, options: Options, closing: AsyncExitStack) -> 
         return (await jobs.start(kind, job_options)).id
 
     kinds = all_kinds(tools, catalogue, engine, scheduler, fitting=fitting, events=events, start_job=start_job)
+    if files:
+        kinds |= Indexing(files.index, files.news, files.checks.run).kinds()
     jobs = Jobs(kinds, events, JobStore(database))
+    if files:
+        files.collections.jobs = jobs
     await jobs.load()
     if not any(record.row.kind == "measure" and record.can_resume for record in jobs.all()):
         await asyncio.to_thread(sweep_logits, tools.measure_folder)  # gigabytes, and nobody goes on with them
@@ -114,6 +138,8 @@ async def make_core(paths: Paths, options: Options, closing: AsyncExitStack) -> 
         tools=tools,
         fitting=fitting,
         speed=speed,
+        files=files,
+        asking_files=asking_files,
     )
 
 

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from desktop.service.core import Core
-from desktop.service.errors import BadRequest, body_of, status_of
+from desktop.service.errors import BadRequest, body_of, in_words, status_of
 from desktop.wire import Wire
 
 Body = TypeVar("Body", bound=Wire)
@@ -90,15 +90,6 @@ async def _read_body(request: Request, route: ControlRoute) -> Any:
         return route.body.model_validate_json(content or b"{}")
     except ValidationError as error:
         raise BadRequest("bad_request", in_words(error), hint="GET /jackdaw/v1/openapi.json describes it.") from None
-
-
-def in_words(error: ValidationError) -> str:
-    """The first things that are wrong, by name; never the values, which may be what somebody wrote to a model."""
-    faults = []
-    for fault in error.errors(include_input=False, include_url=False)[:3]:
-        place = ".".join(str(part) for part in fault["loc"])
-        faults.append(f"{place}: {fault['msg']}" if place else fault["msg"])
-    return "The request was not understood: " + "; ".join(faults) + "."
 
 
 def _json_object(content: bytes) -> dict[str, Any]:

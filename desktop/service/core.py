@@ -15,6 +15,8 @@ from desktop.service.catalogue import Catalogue
 from desktop.service.chats import Chats
 from desktop.service.engine_state import EngineState
 from desktop.service.events import EventLog
+from desktop.service.files.asking import FilesAsking
+from desktop.service.files.part import FilesPart
 from desktop.service.fitting import Fitting
 from desktop.service.jobs import Jobs
 from desktop.service.keys import Keys
@@ -51,6 +53,8 @@ class Core:
     tools: ModelTools
     fitting: Fitting
     speed: Speed
+    files: FilesPart
+    asking_files: FilesAsking
     listeners: Listeners | None = None
     started_at: float = field(default_factory=time.time)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)

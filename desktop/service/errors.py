@@ -14,14 +14,17 @@ import errno
 import logging
 from typing import Any
 
+from pydantic import ValidationError
+
 from desktop.settings import SettingsError
 from desktop.wire import ErrorBody
 from engine.errors import EngineError
 from models.errors import ModelsError
+from rag.errors import RagError
 
 log = logging.getLogger(__name__)
 
-Known = ModelsError | EngineError | SettingsError
+Known = ModelsError | EngineError | RagError | SettingsError
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -103,6 +106,20 @@ STATUS_OF_KIND = {
     "bad_answer": 502,
     "context_length_exceeded": 400,
     "text_too_long": 400,
+    "files_error": 500,
+    "collection_not_found": 404,
+    "collection_exists": 409,
+    "bad_collection": 400,
+    "root_not_found": 404,
+    "parse_failed": 422,
+    "embedder_missing": 503,
+    "embedder_failed": 502,
+    "embedding_mismatch": 409,
+    "reranker_failed": 502,
+    "vectors_broken": 503,
+    "bad_query": 400,
+    "check_not_found": 404,
+    "index_too_new": 409,
 }
 
 
@@ -141,6 +158,15 @@ def body_of(error: BaseException) -> ErrorBody:
         message=f"Jackdaw made a mistake ({type(error).__name__}).",
         hint="The details are in the service's log.",
     )
+
+
+def in_words(error: ValidationError) -> str:
+    """The first things that are wrong, by name; never the values, which may be what somebody wrote to a model."""
+    faults = []
+    for fault in error.errors(include_input=False, include_url=False)[:3]:
+        place = ".".join(str(part) for part in fault["loc"])
+        faults.append(f"{place}: {fault['msg']}" if place else fault["msg"])
+    return "The request was not understood: " + "; ".join(faults) + "."
 
 
 def _details(error: ServiceError | Known) -> dict[str, Any]:

@@ -12,8 +12,9 @@ from models.progress import Cancel, Progress
 T = TypeVar("T")
 CANCEL_POLL_S = 0.05
 
-# Work of one lane shares what there is one of: "processors" runs one job at a time, "transfers" two.
-Lane = Literal["", "processors", "transfers"]
+# Work of one lane shares what there is one of: "transfers" runs two jobs at a time, the others one. Indexing makes way
+# by itself for whoever waits for an answer, so that it need not wait for "processors".
+Lane = Literal["", "processors", "transfers", "index", "embed"]
 Memory = dict[str, Any]
 
 

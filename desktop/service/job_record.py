@@ -11,7 +11,12 @@ from desktop.service.job_rows import JobRow
 from desktop.wire import ErrorBody, JobState
 from models.progress import Progress
 
-WAITS = {"processors": "Waits until other work of the processors is done.", "transfers": "Waits for other downloads."}
+WAITS = {
+    "processors": "Waits until other work of the processors is done.",
+    "transfers": "Waits for other downloads.",
+    "index": "Waits until other files are indexed.",
+    "embed": "Waits until other files are embedded.",
+}
 
 
 class JobRecord:

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 SAMPLE_S = 0.1
 STALLED_EVERY_S = 1.0  # how often a job that stands still is told of, while its rate falls to nothing
-AT_ONCE: Mapping[Lane, int] = {"processors": 1, "transfers": 2}
+AT_ONCE: Mapping[Lane, int] = {"processors": 1, "transfers": 2, "index": 1, "embed": 1}
 # Errors that a person or time can mend while everything that was done is kept.
 PAUSING = frozenset({"disk_full", "offline", "air_gapped"})
 ACTIVE: frozenset[JobState] = frozenset({"pending", "running"})

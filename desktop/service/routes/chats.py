@@ -11,6 +11,7 @@ from desktop.service.answer import Answer, message_row
 from desktop.service.chat_rows import ChatRecord
 from desktop.service.control_route import Call, ControlRoute
 from desktop.service.core import Core
+from desktop.service.files.sources import sources_of
 
 CHATS = "/jackdaw/v1/chats"
 
@@ -27,6 +28,7 @@ async def new_chat(core: Core, call: Call) -> wire.Chat:
         model=body.model,
         system_prompt=body.system_prompt,
         parameters=body.parameters.model_dump(exclude_none=True),
+        collections=list(dict.fromkeys(body.collections)),
     )
     core.chat_changed("created", record.id)
     return await whole_chat(core, record.id)
@@ -92,7 +94,12 @@ async def count_context(core: Core, call: Call) -> wire.ContextCount:
 async def whole_chat(core: Core, chat_id: str) -> wire.Chat:
     """The chat with its tree, as the wire has it."""
     record, messages = await core.chats.get(chat_id)
-    fields: Mapping[str, Any] = {**asdict(record), "messages": [message_row(message) for message in messages]}
+    sources = await sources_of(messages, core.files.index.store) if core.files else {}
+    fields: Mapping[str, Any] = {
+        **asdict(record),
+        "messages": [message_row(message, sources.get(message.id, ())) for message in messages],
+        "files": await core.files.in_chats.rows(chat_id, messages) if core.files else [],
+    }
     return wire.Chat.model_validate(fields)
 
 

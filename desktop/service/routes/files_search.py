@@ -7,41 +7,45 @@ from collections.abc import AsyncIterator
 from desktop import wire_files
 from desktop.service.control_route import Call, ControlRoute
 from desktop.service.core import Core
-from desktop.service.errors import NotAvailable
+from desktop.service.errors import BadRequest
+from desktop.service.files.checks import check_of
 
 FILES = "/jackdaw/v1/files"
 
 
-def _soon() -> NotAvailable:
-    return NotAvailable("not_available", "The index of files is not there yet.")
-
-
 async def search_files(core: Core, call: Call) -> wire_files.SearchAnswer:
-    raise _soon()
+    return await core.files.search.search(call.body(wire_files.SearchRequest))
 
 
 async def why_files(core: Core, call: Call) -> wire_files.Why:
-    raise _soon()
+    body = call.body(wire_files.WhyRequest)
+    why = await core.files.search.why(body)
+    if body.save_as_check:
+        await core.files.checks.add(check_of(body, await core.files.search.asked(body.collection)))
+    return why
 
 
 async def get_why(core: Core, call: Call) -> wire_files.Why:
-    raise _soon()
+    return await core.files.search.evidence.get(call.path["why_id"])
 
 
 async def ask_files(core: Core, call: Call) -> wire_files.FilesAnswer:
-    raise _soon()
+    return await core.asking_files.whole(call.body(wire_files.AskFiles))
 
 
 async def follow_files(core: Core, call: Call) -> AsyncIterator[bytes]:
-    raise _soon()
+    return await core.asking_files.events(call.body(wire_files.AskFiles))
 
 
 async def preview_file(core: Core, call: Call) -> wire_files.Preview:
-    raise _soon()
+    chunk = call.query.get("chunk", "")
+    if chunk and not (chunk.isascii() and chunk.isdigit() and len(chunk) < 16):
+        raise BadRequest("bad_request", f"{chunk[:40]!r} is no number.")
+    return await core.files.reading.preview(call.query.get("file", ""), int(chunk) if chunk else None)
 
 
 async def open_file(core: Core, call: Call) -> wire_files.Opened:
-    raise _soon()
+    return await core.files.reading.open(call.body(wire_files.OpenRequest))
 
 
 ROUTES = (
