@@ -45,6 +45,11 @@ class Outline:
         self.headings = (*above, self._open[-1][1])
         return above
 
+    def leave(self) -> None:
+        """Go back above all headings."""
+        self._open.clear()
+        self.headings = ()
+
 
 class TextBuilder:
     """Puts the text of a document together from pieces, and remembers where each came from.
@@ -90,7 +95,7 @@ class TextBuilder:
         self.anchors += [(start + at, there) for at, there in anchors or ()]
         self._put(text)
         above = self.outline.headings if headings is None else headings
-        if kind == "heading":
+        if kind == "heading" and headings is None:
             above = self.outline.enter(level, name or text)
         self.blocks.append(Block(kind, start, self.length, level, above, place, one_line(name)))
         self._last = kind
@@ -99,10 +104,10 @@ class TextBuilder:
         """Add a heading; what follows is below it."""
         self.add("heading", one_line(text, 1000), level=level, place=place)
 
-    def page(self, number: int, start: int) -> None:
-        """Note that what was added since the length was `start` is on page `number`, if anything was."""
-        if start < self.length:
-            self.pages.append(Page(number, start + 2 if start else 0, self.length))
+    def page(self, number: int, first: int) -> None:
+        """Note that the blocks from index `first` on are on page `number`; nothing when there are none."""
+        if first < len(self.blocks):
+            self.pages.append(Page(number, self.blocks[first].start, self.length))
 
     def _put(self, text: str) -> None:
         self.length += len(text)

@@ -13,7 +13,7 @@ from rag.reading.builder import TextBuilder, one_line
 from rag.reading.document import Tools
 from rag.reading.formats.pdf_text import paragraphs
 from rag.reading.ocr import read_picture
-from rag.types import Document
+from rag.types import BlockKind, Document
 
 if TYPE_CHECKING:
     import pypdfium2
@@ -25,6 +25,8 @@ _MOST_PAGES = 20_000
 _LITTLE = 16  # characters from which on a page counts as text
 _OCR_SHARE = 0.75  # of the time a file has
 _DPI = 300
+_LONGEST_TITLE = 200
+_NUMBERING = 12  # characters that a title has in the text and not in the outline: "Chapter 12"
 
 # Page number from 0, level from 1, title.
 Entry = tuple[int, int, str]
@@ -57,10 +59,11 @@ def _read(pdf: pypdfium2.PdfDocument, tools: Tools) -> Document:
     outline = _Headings(_outline(pdf))
     pages = _Pages(pdf, tools)
     for number in range(len(pdf)):
-        start = builder.length
+        first = len(builder.blocks)
         for text in paragraphs(pages.text(number)):
-            builder.add("paragraph", text, headings=outline.at(number, text))
-        builder.page(number + 1, start)
+            for kind, level, above, piece in outline.pieces(number, text):
+                builder.add(kind, piece, level=level, headings=above)
+        builder.page(number + 1, first)
     if not builder.text.strip():
         raise _no_text(pages, tools)
     return Document(
@@ -165,7 +168,7 @@ def _entries(pdf: pypdfium2.PdfDocument) -> Iterator[Entry]:
 
 
 class _Headings:
-    """Which headings of the outline a paragraph is below; asked for in the order of the text."""
+    """Where the outline's entries stand in the text; asked for in the order of the text."""
 
     def __init__(self, entries: list[Entry]) -> None:
         self._entries = entries
@@ -173,15 +176,35 @@ class _Headings:
         self._keys = [_key(title) for _, _, title in entries]
         self._passed = 0
 
-    def at(self, page: int, text: str) -> tuple[str, ...]:
-        """The headings of a paragraph of a page (from 0): an entry counts from where its title stands on its page."""
-        low, high = bisect_right(self._pages, page - 1), bisect_right(self._pages, page)
-        self._passed = max(self._passed, low)
-        key = _key(text[:400])
+    def pieces(self, page: int, text: str) -> Iterator[tuple[BlockKind, int, tuple[str, ...], str]]:
+        """A paragraph of a page (from 0), with the lines that are titles of entries apart.
+
+        Gives kind, level, the headings above, and text. Entries whose title is not found count from their page on.
+        """
+        self._passed = max(self._passed, bisect_right(self._pages, page - 1))
+        high = bisect_right(self._pages, page)
+        rest: list[str] = []
+        for line in text.split("\n"):
+            entry = self._entry(line, high) if self._passed < high and len(line) < _LONGEST_TITLE else None
+            if entry is None:
+                rest.append(line)
+                continue
+            if rest:
+                yield "paragraph", 0, self._path(self._passed), "\n".join(rest)
+                rest = []
+            self._passed = entry + 1
+            yield "heading", self._entries[entry][1], self._path(self._passed)[:-1], line
+        if rest:
+            yield "paragraph", 0, self._path(self._passed), "\n".join(rest)
+
+    def _entry(self, line: str, high: int) -> int | None:
+        """The next entry of the page whose title a line is, but for its number."""
+        key = _key(line)
         for index in range(self._passed, high):
-            if self._keys[index] and self._keys[index] in key:
-                self._passed = index + 1
-        return self._path(self._passed)
+            title = self._keys[index]
+            if title and key.endswith(title) and len(key) <= len(title) + _NUMBERING:
+                return index
+        return None
 
     def _path(self, count: int) -> tuple[str, ...]:
         path: list[tuple[int, str]] = []
