@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 
 from rag.chunking.rules import Sizes
@@ -75,29 +75,36 @@ class Packer:
         return unit.opens or self._text[unit.end - 1] == ":"
 
     def _joined(self, parts: list[Part], whole: set[Part], *, loose: bool = False) -> list[Part]:
-        """Neighbours that are whole put together up to `join`, and small ones added to a neighbour.
+        """Neighbours that are whole put together up to `join`; then small ones added to a neighbour.
 
         With `loose` one that is cut later takes them as well; otherwise it takes only what opens it.
         """
-        done: list[Part] = []
-        for part in parts:
-            if done and self._belongs(done[-1], part, whole, loose=loose):
-                merged = (done.pop()[0], part[1])
-                whole.add(merged)
-                done.append(merged)
-            else:
-                done.append(part)
-        return done
 
-    def _belongs(self, one: Part, two: Part, whole: set[Part], *, loose: bool) -> bool:
-        size, sizes = self._size(one[0], two[1]), self._sizes
-        if one in whole and two in whole and size <= sizes.join:
+        def together(one: Part, two: Part) -> bool:
+            joined = one in whole and two in whole and self._size(one[0], two[1]) <= self._sizes.join
+            if joined:
+                whole.add((one[0], two[1]))
+            return joined
+
+        return _merged(_merged(parts, together), lambda one, two: self._takes(one, two, loose=loose))
+
+    def _takes(self, one: Part, two: Part, *, loose: bool) -> bool:
+        """Whether one of the two is small and goes to the other."""
+        sizes = self._sizes
+        fits = loose or self._size(one[0], two[1]) <= sizes.limit + sizes.small
+        if self._size(*one) < sizes.small and (fits or self._units[one[1] - 1].opens):
             return True
-        first_small, second_small = self._size(*one) < sizes.small, self._size(*two) < sizes.small
-        if second_small and self._units[two[1] - 1].opens:
-            return False
-        fits = size <= sizes.limit + sizes.small
-        return (first_small and (fits or loose or self._units[one[1] - 1].opens)) or (second_small and (fits or loose))
+        return fits and self._size(*two) < sizes.small and not self._units[two[1] - 1].opens
 
     def _size(self, first: int, last: int) -> int:
         return self._units[last - 1].end - self._units[first].start
+
+
+def _merged(parts: list[Part], belong: Callable[[Part, Part], bool]) -> list[Part]:
+    done: list[Part] = []
+    for part in parts:
+        if done and belong(done[-1], part):
+            done.append((done.pop()[0], part[1]))
+        else:
+            done.append(part)
+    return done

@@ -31,7 +31,7 @@ class ChunkRules:
     """Sizes by kind. MiniLM reads 256 tokens: about 1,000 characters of prose, 700 of code."""
 
     prose: Sizes = Sizes(target=700, limit=1000, join=500, small=120)
-    code: Sizes = Sizes(target=700, limit=1000, join=500, small=120)
+    code: Sizes = Sizes(target=500, limit=700, join=350, small=100)
     data: Sizes = Sizes(target=700, limit=1000, join=700, small=120)
 
     def of(self, kind: DocumentKind) -> Sizes:
