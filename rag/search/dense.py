@@ -1,0 +1,102 @@
+"""The dense side: the chunks of a collection whose vectors are nearest to that of the query."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rag.errors import EmbedderFailed, EmbedderMissing, EmbeddingMismatch, RagError, VectorsBroken
+from rag.search.analysis import Analysis
+from rag.store.rows import CollectionRow, Space
+from rag.types import Embedder, Vectors
+
+if TYPE_CHECKING:
+    from rag.embedding.embedders import Embedders
+    from rag.store.store import FileStore
+    from rag.vectors.index import VectorIndex
+
+log = logging.getLogger(__name__)
+
+EXACT = 4_000  # chunks: a search confined to no more compares all their vectors
+CONFINED = 2_000  # nearest that are looked through when it is confined to more
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """What the dense side of one collection says: pairs of chunk id and cosine, nearest first.
+
+    `space` and `vector` are None when it cannot say anything; `note` says why. `complete` is False while vectors of
+    the collection are still to come.
+    """
+
+    found: tuple[tuple[int, float], ...] = ()
+    space: Space | None = None
+    vector: Vectors | None = None
+    embedder: str = ""
+    complete: bool = True
+    note: str = ""
+
+
+class DenseSide:
+    """Embeds queries and asks the vector index; never raises for what the lexical side can do without."""
+
+    def __init__(self, store: FileStore, vectors: VectorIndex, embedders: Embedders) -> None:
+        self._store = store
+        self._vectors = vectors
+        self._embedders = embedders
+
+    async def nearest(
+        self, collection: CollectionRow, analysis: Analysis, limit: int, allowed: Sequence[int] | None
+    ) -> Nearest:
+        """The nearest chunks of a collection; `allowed` are the ids of chunks it is confined to."""
+        try:
+            embedder = await self._embedders.open(collection.embedder_id)
+            space = await self._space(collection, embedder)
+            if space is None:
+                return Nearest(complete=False)
+            vector = await query_vector(embedder, analysis.pieces)
+            found = await self._found(space, vector, limit, allowed)
+        except (EmbedderMissing, EmbedderFailed, EmbeddingMismatch, VectorsBroken) as error:
+            log.info("a search of collection %d goes without vectors: %s", collection.id, error.message)
+            return Nearest(complete=not isinstance(error, VectorsBroken), note=_note(error))
+        return Nearest(found, space, vector, embedder.identity.model, space.ready)
+
+    async def cosines(self, nearest: Nearest, ids: Sequence[int]) -> dict[int, float]:
+        """The cosines of further chunks, from the stored vectors; those without one are left out."""
+        if nearest.space is None or nearest.vector is None or not ids:
+            return {}
+        known, rows = await self._store.vectors(nearest.space, ids)
+        return dict(zip(known.tolist(), (rows @ nearest.vector).tolist(), strict=True))
+
+    async def _space(self, collection: CollectionRow, embedder: Embedder) -> Space | None:
+        spaces = await self._store.spaces(collection.id)
+        return next((space for space in spaces if space.embedder_key == embedder.identity.key), None)
+
+    async def _found(
+        self, space: Space, vector: Vectors, limit: int, allowed: Sequence[int] | None
+    ) -> tuple[tuple[int, float], ...]:
+        if allowed is None:
+            return tuple(await self._vectors.query(space.name, vector, limit))
+        if len(allowed) <= EXACT:
+            ids, rows = await self._store.vectors(space, allowed)
+            cosines = rows @ vector
+            best = np.argsort(-cosines, kind="stable")[:limit]
+            return tuple(zip(ids[best].tolist(), cosines[best].tolist(), strict=True))
+        wanted = set(allowed)
+        near = await self._vectors.query(space.name, vector, CONFINED)
+        return tuple(each for each in near if each[0] in wanted)[:limit]
+
+
+async def query_vector(embedder: Embedder, pieces: Sequence[str]) -> Vectors:
+    """The vector of a query: the mean of its pieces', with norm 1."""
+    vectors = [await embedder.embed_query(piece) for piece in pieces]
+    total = np.sum(vectors, axis=0, dtype=np.float32)
+    return np.asarray(total / max(float(np.linalg.norm(total)), 1e-12), np.float32)
+
+
+def _note(error: RagError) -> str:
+    return f"Searched by words alone: {error.message}"

@@ -1,0 +1,74 @@
+"""The candidates of a search: what either side found in one collection, read from the database with what is needed.
+
+A candidate that one side found is measured by the other side as well: its BM25 is computed here from the counts of
+`matching`, its cosine from the stored vector. So a side's silence about a chunk means a low score, not none.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rag.search.matching import Matches
+from rag.store import passages
+from rag.store.rows import StoredChunk
+
+Floats = NDArray[np.float32]
+
+K1 = 1.2
+B = (0.75, 0.0, 0.0)  # how far the length of text, header and path is held against it
+FIELD_WEIGHTS = (1.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One candidate: a chunk in a collection; `path_words` are those it is indexed with there."""
+
+    collection_id: int
+    stored: StoredChunk
+    path_words: str
+
+
+def read(connection: sqlite3.Connection, collection_id: int, ids: Sequence[int]) -> list[Entry]:
+    """The chunks of these ids that the collection still has, in order."""
+    found = passages.by_ids(connection, ids, collection_id)
+    documents = json.dumps(sorted({each.document_id for each in found}))
+    words: dict[int, str] = dict(
+        connection.execute(
+            """SELECT m.document_id, m.path_words FROM json_each(?) j JOIN memberships m
+               ON m.document_id = j.value AND m.collection_id = ?""",
+            (documents, collection_id),
+        )
+    )
+    return [Entry(collection_id, each, words.get(each.document_id, "")) for each in found]
+
+
+def inverse_frequencies(rows: float, frequencies: Sequence[float]) -> Floats:
+    """How much each word tells: BM25's idf, never below a little above zero."""
+    counts = np.asarray(frequencies, np.float32)
+    return np.maximum(np.log((rows - counts + 0.5) / (counts + 0.5) + 1.0), 0.01).astype(np.float32)
+
+
+def bm25(matches: Matches, mean_lengths: Sequence[float], worth: Floats) -> Floats:
+    """BM25 of each text over three weighted columns; `worth` of each word is its idf, times its weight in the query."""
+    if not len(worth):
+        return np.zeros(len(matches.counts), np.float32)
+    frequency = np.zeros(matches.counts.shape[:2], np.float32)
+    for column, (weight, share) in enumerate(zip(FIELD_WEIGHTS, B, strict=True)):
+        mean = max(mean_lengths[column], 1.0)
+        norm = 1.0 - share + share * matches.lengths[:, column] / mean
+        frequency += weight * matches.counts[:, :, column] / norm[:, None]
+    return np.asarray((frequency * (K1 + 1.0) / (frequency + K1)) @ worth, np.float32)
+
+
+def coverage(matches: Matches, worth: Floats) -> Floats:
+    """The share of the query's words that each text has in any column, weighted by what they tell; 0..1."""
+    total = float(worth.sum())
+    if total <= 0:
+        return np.zeros(len(matches.counts), np.float32)
+    return np.asarray((matches.counts.sum(axis=2) > 0) @ worth / total, np.float32)
