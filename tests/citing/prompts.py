@@ -30,7 +30,7 @@ class Case:
 
 def new_case(rng: random.Random, most_passages: int) -> Case:
     """Up to `most_passages` passages, of which one has the answer or, now and then, none."""
-    names = {new_name(rng, tests=False) for _ in range(rng.randint(1, most_passages))}
+    names = dict.fromkeys(new_name(rng, tests=False) for _ in range(rng.randint(1, most_passages)))
     notes = [new_note(rng, tests=False, name=name) for name in names]
     rng.shuffle(notes)
     index = rng.randrange(len(notes))

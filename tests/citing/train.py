@@ -1,7 +1,7 @@
 """Trains the citing model: `python -m tests.citing.train OUT.gguf`. About an hour on one core.
 
-The prompts grow from two passages to twelve while it learns; what it has reached is printed every hundred steps: the
-share of whole answers, of names it has never seen together, that are right.
+The prompts grow from one passage to twelve as it learns: copying is learned on short prompts, choosing on long ones.
+What it has reached is printed every fifty steps: the share of whole answers that are right. Cases are never repeated.
 """
 
 from __future__ import annotations
@@ -24,11 +24,23 @@ ANSWER_WEIGHT = 1.0
 TEXT_WEIGHT = 0.2  # the passages repeat names: learning to foresee that teaches copying
 TEXT_SHARE = 0.3  # of the positions in passages: the others cost as much and teach the same
 MOST_PASSAGES = 12
+ENOUGH = 0.93
 
 
-def most_passages(step: int, steps: int) -> int:
-    """More passages as training goes on: copying is learned on short prompts, choosing on long ones."""
-    return min(MOST_PASSAGES, 2 + int(14 * step / steps))
+class Lessons:
+    """How many passages a prompt has at most: one more whenever answers to the last prompts were mostly right."""
+
+    def __init__(self) -> None:
+        self.most = 1
+        self.right = 0.0
+        self._steps = 0
+
+    def note(self, share: float) -> None:
+        self._steps += 1
+        self.right += (share - self.right) / min(self._steps, 30)
+        if self.right > ENOUGH and self._steps >= 30 and self.most < MOST_PASSAGES:
+            self.most += 1
+            self._steps = 0
 
 
 def new_batch(rng: random.Random, words: WordVocabulary, most: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,24 +84,23 @@ def train(out: Path, steps: int, rate: float, seed: int) -> None:
     network = Network(Sizes(tokens=len(words.tokens)))
     print(f"{len(words.tokens)} tokens, {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M weights", flush=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
-    began, right = time.monotonic(), 0.0
+    began, lessons = time.monotonic(), Lessons()
     for step in range(steps):
         warm, left = min(1.0, (step + 1) / 100), (steps - step) / steps
         for group in optimizer.param_groups:
             group["lr"] = rate * warm * min(1.0, 0.05 + 1.5 * left)
-        batch, weights = new_batch(rng, words, most_passages(step, steps))
+        batch, weights = new_batch(rng, words, lessons.most)
         with torch.autocast("cpu", torch.bfloat16):
             loss, share = loss_of(network, batch, weights)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
-        right = 0.97 * right + 0.03 * share
+        lessons.note(share)
         if step % 50 == 49:
             seconds = time.monotonic() - began
-            print(
-                f"{step + 1:6d}  loss {loss.item():.3f}  right {right:.3f}  {seconds:.0f} s  {batch.shape}", flush=True
-            )
+            reached = f"{lessons.most:2d} passages  right {lessons.right:.3f}"
+            print(f"{step + 1:6d}  loss {loss.item():.3f}  {reached}  {seconds:.0f} s", flush=True)
         if step % 250 == 249 or step + 1 == steps:
             write_gguf(out, network, words)
 
