@@ -33,6 +33,8 @@ def common(units: Sequence[Unit]) -> tuple[str, ...]:
     """The headings that all these units are under."""
     shared = units[0].headings
     for unit in units[1:]:
+        if unit.headings == shared:
+            continue
         length = 0
         for one, two in zip(shared, unit.headings, strict=False):
             if one != two:

@@ -34,7 +34,7 @@ class Unit:
 def units(document: Document) -> list[Unit]:
     """The document's units in order; together they hold each of its non-blank characters."""
     raw = _filled(document) if document.blocks else _plain(document)
-    found = list(_by_page(document, raw)) if document.pages else list(raw)
+    found = list(_trimmed(document.text, _by_page(document, raw) if document.pages else raw))
     _set_paths(document, found)
     return found
 
@@ -43,50 +43,52 @@ def _plain(document: Document) -> Iterator[Unit]:
     """Without blocks: paragraphs of prose, and the text as one piece of what is read by lines."""
     text = document.text
     if document.kind in _IN_LINES:
-        kind: BlockKind = "row" if document.kind in ("log", "table") else "code"
-        yield from _trimmed(text, Unit(0, len(text), kind, ()))
+        yield Unit(0, len(text), "row" if document.kind in ("log", "table") else "code", ())
         return
     start = 0
     for blank in _BLANK_LINES.finditer(text):
-        yield from _trimmed(text, Unit(start, blank.start(), "paragraph", ()))
+        yield Unit(start, blank.start(), "paragraph", ())
         start = blank.end()
-    yield from _trimmed(text, Unit(start, len(text), "paragraph", ()))
+    yield Unit(start, len(text), "paragraph", ())
 
 
 def _filled(document: Document) -> Iterator[Unit]:
     """The blocks, and between them what no block holds."""
-    text = document.text
     between: BlockKind = "code" if document.kind in _IN_LINES else "paragraph"
     end = 0
-    headings: tuple[str, ...] = ()
-    place = ""
+    last: Block | None = None
     for block in document.blocks:
         start = max(block.start, end)
         if start > end:
-            yield from _trimmed(text, Unit(end, start, between, headings, place=place))
+            yield _between(document.text, end, start, between, last)
         if block.end > start:
-            yield from _trimmed(
-                text, Unit(start, block.end, block.kind, block.headings, place=block.place, name=block.name)
-            )
+            yield Unit(start, block.end, block.kind, block.headings, place=block.place, name=block.name)
             end = block.end
-        headings, place = _below(block, text), block.place
-    yield from _trimmed(text, Unit(end, len(text), between, headings, place=place))
+        last = block
+    if end < len(document.text):
+        yield _between(document.text, end, len(document.text), between, last)
 
 
-def _below(block: Block, text: str) -> tuple[str, ...]:
-    if block.kind != "heading":
-        return block.headings
-    return (*block.headings, _MARKUP.sub("", text[block.start : block.end].strip()))
+def _between(text: str, start: int, end: int, kind: BlockKind, last: Block | None) -> Unit:
+    """What follows a block belongs where that block does, or under it when it is a heading."""
+    if last is None:
+        return Unit(start, end, kind, ())
+    headings = last.headings
+    if last.kind == "heading" and not text[start:end].isspace():
+        headings = (*headings, _MARKUP.sub("", text[last.start : last.end].strip()))
+    return Unit(start, end, kind, headings, place=last.place)
 
 
-def _trimmed(text: str, unit: Unit) -> Iterator[Unit]:
-    """The unit without blank ends, if there is anything else."""
-    piece = text[unit.start : unit.end]
-    kept = piece.strip()
-    if kept:
-        start = unit.start + len(piece) - len(piece.lstrip())
-        unit.start, unit.end = start, start + len(kept)
-        yield unit
+def _trimmed(text: str, raw: Iterable[Unit]) -> Iterator[Unit]:
+    """Units without blank ends; blank ones are left out."""
+    for unit in raw:
+        piece = text[unit.start : unit.end]
+        kept = piece.strip()
+        if kept:
+            if len(kept) != len(piece):
+                unit.start += len(piece) - len(piece.lstrip())
+                unit.end = unit.start + len(kept)
+            yield unit
 
 
 def _by_page(document: Document, raw: Iterable[Unit]) -> Iterator[Unit]:
@@ -95,9 +97,10 @@ def _by_page(document: Document, raw: Iterable[Unit]) -> Iterator[Unit]:
     for unit in raw:
         start = unit.start
         for border in starts[bisect_right(starts, start) : bisect_right(starts, unit.end - 1)]:
-            yield from _trimmed(document.text, replace(unit, start=start, end=border))
+            yield replace(unit, start=start, end=border)
             start = border
-        yield from _trimmed(document.text, replace(unit, start=start))
+        unit.start = start
+        yield unit
 
 
 def _set_paths(document: Document, found: list[Unit]) -> None:
