@@ -238,6 +238,7 @@ class Asking:
         given = await self._files.retrieval.assemble(
             retrieved, server, payload, lambda sources: chat_messages(*asked, sources)
         )
+        await given.keep()
         answer.give(given)
         return {**payload, "messages": given.messages}
 

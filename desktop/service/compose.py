@@ -90,7 +90,7 @@ async def make_core(paths: Paths, options: Options, closing: AsyncExitStack) -> 
             events=events,
             closing=closing,
         )
-    except NotImplementedError:
+    except (NotImplementedError, TypeError):
         files = None
     asking = Asking(
         chats=chats,

@@ -16,6 +16,7 @@ from desktop.service.chats import Chats
 from desktop.service.engine_state import EngineState
 from desktop.service.events import EventLog
 from desktop.service.files.asking import FilesAsking
+from desktop.service.files.on_port import FilesOnPort
 from desktop.service.files.part import FilesPart
 from desktop.service.fitting import Fitting
 from desktop.service.jobs import Jobs
@@ -58,6 +59,11 @@ class Core:
     listeners: Listeners | None = None
     started_at: float = field(default_factory=time.time)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def files_on_port(self) -> FilesOnPort | None:
+        """The user's files, for the dialects of the port."""
+        return self.files.on_port if self.files else None
 
     def health(self) -> Health:
         """What GET /health says, on the port as well."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import time
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from desktop.service.api_errors import ApiError, api_error
+from desktop.service.files.on_port import FilesOnPort, no_collection
 from engine.errors import EngineError
 from engine.scheduler import Scheduler
 from engine.types import LoadedModel
@@ -22,20 +26,30 @@ KNOWN_S = 5.0
 USED_FOR = {"chat": "chat", "embedding": "embeddings", "rerank": "reranking"}
 
 
-class ModelList:
-    """The library as the OpenAI dialect shows it."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a request names: a model, and the collection it is to answer from, "" for none."""
 
-    def __init__(self, library: Library, scheduler: Scheduler) -> None:
+    model: LibraryModel
+    collection: str = ""
+
+
+class ModelList:
+    """The library as the OpenAI dialect shows it, and each chat model with each collection of files."""
+
+    def __init__(self, library: Library, scheduler: Scheduler, files: FilesOnPort | None = None) -> None:
         self._library = library
         self._scheduler = scheduler
+        self._files = files
         self._known: dict[str, tuple[float, LibraryModel]] = {}
         self._plans: dict[str, tuple[float, int]] = {}
 
-    async def all(self, _request: Request) -> Response:
+    async def all(self, request: Request) -> Response:
         """GET /v1/models."""
         try:
             models = await self._library.list()
             rows = await asyncio.gather(*(self._row(model) for model in models))
+            rows += await self._with_files(rows, leaves_machine(request.scope))
         except Exception as error:  # the edge: every failure becomes an answer in this dialect
             return api_error(error).response()
         return JSONResponse({"object": "list", "data": rows})
@@ -43,9 +57,32 @@ class ModelList:
     async def one(self, request: Request) -> Response:
         """GET /v1/models/ID."""
         try:
-            return JSONResponse(await self._row(await self._library.get(request.path_params["model_id"])))
+            wanted = await self.wanted(request.path_params["model_id"], None, leaves=leaves_machine(request.scope))
+            row = await self._row(wanted.model)
+            return JSONResponse(with_collection(row, wanted.collection) if wanted.collection else row)
         except Exception as error:  # the edge, as above
             return api_error(error).response()
+
+    async def wanted(self, name: Any, kind: Kind | None, *, leaves: bool) -> Wanted:
+        """The model, and after an @ the collection, that a body names; None takes any kind. Raises as `resolve`."""
+        if isinstance(name, str) and "@" in name and kind in ("chat", None) and not await self._is_known(name):
+            model_id, _, collection = name.rpartition("@")
+            model = await self.resolve(model_id, "chat")
+            if self._files is None or collection not in await self._files.collections(leaves=leaves):
+                raise no_collection(collection)
+            return Wanted(model, collection)
+        return Wanted(await (self._library.get(str(name)) if kind is None else self.resolve(name, kind)))
+
+    async def _is_known(self, model_id: str) -> bool:
+        try:
+            await self._get(model_id)
+        except ModelsError:
+            return False
+        return True
+
+    async def _with_files(self, rows: Sequence[dict[str, Any]], leaves: bool) -> list[dict[str, Any]]:
+        names = await self._files.collections(leaves=leaves) if self._files is not None else []
+        return [with_collection(row, name) for row in rows if row["type"] == "chat" for name in names]
 
     async def resolve(self, wanted: Any, kind: Kind) -> LibraryModel:
         """The model a body names by its exact id; without a name, the only one of its kind that is loaded.
@@ -116,6 +153,23 @@ class ModelList:
             return None  # it cannot be loaded as things are
         self._plans[model.id] = (time.monotonic(), plan.context)
         return plan.context
+
+
+def with_collection(row: dict[str, Any], collection: str) -> dict[str, Any]:
+    """The row of a model that answers from a collection."""
+    return {**row, "id": f"{row['id']}@{collection}", "collection": collection}
+
+
+def leaves_machine(scope: MutableMapping[str, Any]) -> bool:
+    """Whether the answer to this request goes to another machine; the control socket's never do."""
+    client = scope.get("client")
+    if not client:
+        return False
+    try:
+        address = ipaddress.ip_address(client[0])
+    except ValueError:
+        return False  # a Unix socket has no address
+    return not (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def capabilities(model: LibraryModel) -> list[str]:

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import uvloop
 
 from desktop.paths import Paths
+from desktop.service.files.on_port import FilesOnPort
 from desktop.service.http_protocol import Limits
 from desktop.service.keys import KEYS_MIGRATION, Keys
 from desktop.service.listeners import LOOPBACK, Listeners
@@ -51,6 +52,7 @@ class Core:
     keys: Keys
     speed: Speed = field(default_factory=Speed)
     listeners: Listeners | None = None
+    files_on_port: FilesOnPort | None = None
 
     def health(self) -> Health:
         engine = EngineInfo(build="test", proven=True, backend="CPU")

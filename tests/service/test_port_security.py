@@ -29,6 +29,7 @@ ROUTES = [
     ("POST", "/v1/completions"),
     ("POST", "/v1/embeddings"),
     ("POST", "/v1/rerank"),
+    ("POST", "/v1/files/search"),
     ("GET", "/jackdaw/v1/status"),
     ("POST", "/v1/no/such/route"),
 ]
@@ -309,8 +310,19 @@ ROUTE_TABLE = {
     ("POST", "/v1/completions"),
     ("POST", "/v1/embeddings"),
     ("POST", "/v1/rerank"),
+    ("POST", "/v1/files/search"),
 }
 NOT_HERE = [
+    "/v1/files",
+    "/v1/files/roots",
+    "/v1/files/remove",
+    "/v1/files/list",
+    "/v1/files/preview",
+    "/v1/files/open",
+    "/v1/files/collections",
+    "/v1/files/why",
+    "/jackdaw/v1/files/search",
+    "/jackdaw/v1/files/roots",
     "/jackdaw/v1/status",
     "/jackdaw/v1/models/import",
     "/jackdaw/v1/keys",

@@ -158,6 +158,7 @@ class _Question:
 
         async with self._tools.scheduler.hold(self._model, on_state=loading) as server:
             given = self._given = await self._tools.retrieval.assemble(self._retrieved, server, {}, self._messages)
+            await given.keep()
             news.put_nowait(sources_event(given))
             tell("prompt")
             await self._stream(server, given, news)

@@ -17,6 +17,7 @@ from desktop.service.files.checks import FileChecks
 from desktop.service.files.collections import Collections, files_of_database, size_of
 from desktop.service.files.evidence import Evidence
 from desktop.service.files.news import FilesNews
+from desktop.service.files.on_port import FilesOnPort
 from desktop.service.files.reading import FileReading
 from desktop.service.files.removal import Removal
 from desktop.service.files.retrieval import Retrieval
@@ -47,6 +48,7 @@ class FilesPart:
     reading: FileReading
     removal: Removal
     in_chats: ChatFiles
+    on_port: FilesOnPort
     chats: Chats
     settings: SettingsFile
     letting_go: Cancel = field(default_factory=Cancel)  # of what the watcher asked for
@@ -167,19 +169,20 @@ async def make_files(
     news = FilesNews(events, collections.one, files_at_work)
     closing.push_async_callback(news.close)
     evidence = Evidence(index.store)
-    retrieval = Retrieval(index, evidence)
+    search, retrieval = FileSearch(index, evidence), Retrieval(index, evidence)
     removal = Removal(index, collections, news)
     part = FilesPart(
         index=index,
         places=places,
         collections=collections,
         news=news,
-        search=FileSearch(index, collections, evidence),
+        search=search,
         retrieval=retrieval,
         checks=FileChecks(index, news),
         reading=FileReading(index.store, lambda: settings.current.editor, environ),
         removal=removal,
         in_chats=ChatFiles(index, collections, retrieval, removal),
+        on_port=FilesOnPort(index, search, retrieval, lambda: settings.current.files_on_port),
         chats=chats,
         settings=settings,
     )

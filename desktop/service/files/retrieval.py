@@ -85,6 +85,7 @@ class Retrieval:
     ) -> Given:
         """Number what fits the context that `server` has, beside the messages and the reply. Raises EngineError.
 
+        Nothing of it is kept before `Given.keep`.
         `payload` is the request without its messages; `messages_with` makes these around the passages.
         """
         began = time.perf_counter()
@@ -105,9 +106,7 @@ class Retrieval:
         why = _why(retrieved, assembled, messages, took_ms).model_copy(
             update={"budget_tokens": budget, "allocated_context": allocated, "model": server.model_id}
         )
-        given = Given(self._evidence, why, assembled.sources, messages, _note(retrieved, assembled))
-        await given.keep()
-        return given
+        return Given(self._evidence, why, assembled.sources, messages, _note(retrieved, assembled))
 
     async def nothing(self, retrieved: Retrieved) -> Given:
         """What is said, and kept, when nothing is relevant: no model is asked."""

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from desktop import wire_files as wire
-from desktop.service.files.collections import Collections
 from desktop.service.files.evidence import Evidence, new_why_id
 from desktop.service.files.rows import search_answer, source_row, why_row
 from rag.answer.types import NumberedSource
@@ -40,9 +39,8 @@ class Asked:
 class FileSearch:
     """Search for the control API, the port and the command line."""
 
-    def __init__(self, index: Files, collections: Collections, evidence: Evidence) -> None:
+    def __init__(self, index: Files, evidence: Evidence) -> None:
         self._index = index
-        self._collections = collections
         self.evidence = evidence
 
     async def asked(self, name: str, *, leaves: bool = False) -> Asked:
