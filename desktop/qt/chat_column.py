@@ -16,6 +16,8 @@ from desktop.qt.composer import Composer
 from desktop.qt.context_gauge import ContextGauge
 from desktop.qt.conversation import Conversation
 from desktop.qt.empty_chat import EmptyChat
+from desktop.qt.files.asking import AskingFiles
+from desktop.qt.files.known import KnownFiles
 from desktop.qt.find_bar import FindBar
 from desktop.qt.links import ask_to_open
 from desktop.qt.model_words import READ, title_of
@@ -41,7 +43,7 @@ class ChatColumn(Pane):
     gave_up = Signal()
     answer_changed = Signal()
 
-    def __init__(self, theme: Theme, bridge: Bridge, store: Store) -> None:
+    def __init__(self, theme: Theme, bridge: Bridge, store: Store, known_files: KnownFiles) -> None:
         super().__init__(theme, "bg_surface")
         self.setAccessibleName("Chat")
         self._bridge = bridge
@@ -54,6 +56,7 @@ class ChatColumn(Pane):
         self.empty = EmptyChat(theme)
         self.composer = Composer(theme)
         self.gauge = ContextGauge(bridge, self)
+        self.asking = AskingFiles(theme, known_files, self.composer)
         self.find_bar = FindBar(theme, self.transcript)
         self._told_waiting = False
         self._stack = QStackedWidget()
@@ -138,6 +141,7 @@ class ChatColumn(Pane):
             (chat.opened, self._opened),
             (chat.began, self._began),
             (chat.delta, self._delta),
+            (chat.sourced, self._sourced),
             (chat.waiting, self._waiting),
             (chat.ended, self._ended),
             (chat.failed, self._failed),
@@ -169,6 +173,10 @@ class ChatColumn(Pane):
         self._show_state()
         self.answer_changed.emit()
 
+    def _sourced(self, answer: Message) -> None:
+        self.rows.give_sources(answer)
+        self.answer_changed.emit()
+
     def _delta(self, content: str, reasoning: str) -> None:
         if self._told_waiting:
             self._told_waiting = False
@@ -183,6 +191,7 @@ class ChatColumn(Pane):
 
     def _waiting(self, state: AskState) -> None:
         words = {
+            "searching": "Searching the files",
             "loading": "Loading the model",
             "queued": "Waiting for a free slot",
             "prompt": "Reading the conversation",
@@ -214,6 +223,7 @@ class ChatColumn(Pane):
     def _chat_changed(self) -> None:
         chat = self.conversation
         self.header.show_title(chat.title, can_rename=bool(chat.chat_id))
+        self.asking.show_chat(chat)
         self.refresh_model()
 
     # -- states ------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from desktop.qt.chat_column import ChatColumn
 from desktop.qt.components.toast import ToastHost
 from desktop.qt.conversation import ChatWishes, Conversation
 from desktop.qt.conversation_list import ConversationList
+from desktop.qt.files.known import KnownFiles
 from desktop.qt.inspector import Inspector
 from desktop.qt.model_actions import ModelActions
 from desktop.qt.store import Store
@@ -34,7 +35,20 @@ class ChatPage(QWidget):
     chat_shown = Signal(str)
     model_asked = Signal(QWidget)
 
-    def __init__(self, theme: Theme, bridge: Bridge, store: Store, actions: ModelActions, toasts: ToastHost) -> None:
+    preview_asked = Signal(object)
+    open_asked = Signal(object)
+    why_asked = Signal(object)  # Message
+
+    def __init__(
+        self,
+        theme: Theme,
+        bridge: Bridge,
+        store: Store,
+        actions: ModelActions,
+        toasts: ToastHost,
+        *,
+        known_files: KnownFiles,
+    ) -> None:
         super().__init__()
         self.theme = theme
         self._bridge = bridge
@@ -47,7 +61,7 @@ class ChatPage(QWidget):
         self.list_wanted = True
         self.inspector_wanted = True
         self.list = ConversationList(theme, bridge, store)
-        self.column = ChatColumn(theme, bridge, store)
+        self.column = ChatColumn(theme, bridge, store, known_files)
         self.inspector = Inspector(theme, bridge)
         layout = row(self)
         layout.addWidget(self.list)
@@ -260,7 +274,24 @@ class ChatPage(QWidget):
 
     # -- wiring ------------------------------------------------------------------------------------------------------
 
+    def _show_source(self, message_id: str, number: int) -> None:
+        """A citation was pressed: show the sources of its answer, and go to the one that is meant."""
+        message = next((one for one in self.conversation.messages if one.id == message_id), None)
+        if message is None:
+            return
+        self.inspector.evidence.show(message)
+        if self.inspector.isHidden():
+            self.inspector_wanted = True
+            self._open_inspector(True)
+        self.inspector.show_tab("sources")
+        self.inspector.sources.choose(number)
+
+    def _files_began(self) -> None:
+        """Files are asked from now on: their panel is where to look."""
+        self.inspector.show_tab("sources")
+
     def _answer_changed(self) -> None:
+        self.inspector.evidence.show(self.column.answer)
         self.inspector.details.show_answer(self.column.answer, self.column.gauge.room)
 
     def _status_changed(self) -> None:
@@ -295,6 +326,13 @@ class ChatPage(QWidget):
         self.column.header.list_asked.connect(self.toggle_list)
         self.column.header.inspector_asked.connect(self.toggle_inspector)
         self.column.header.menu_asked.connect(self._fill_menu)
+        self.column.transcript.citation_clicked.connect(self._show_source)
+        self.column.asking.began.connect(self._files_began)
+        sources = self.inspector.sources
+        sources.preview_asked.connect(self.preview_asked)
+        sources.open_asked.connect(self.open_asked)
+        sources.marks_changed.connect(self.column.transcript.mark_unsupported)
+        self.inspector.why.opened.connect(lambda: self.why_asked.emit(self.inspector.evidence.message))
         self._store.models_changed.connect(self._models_changed)
         self._store.settings_changed.connect(self._models_changed)
         self._store.status_changed.connect(self._status_changed)

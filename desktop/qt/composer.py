@@ -14,6 +14,7 @@ from desktop.qt.components.states import IconSpot
 from desktop.qt.composer_edit import ComposerEdit
 from desktop.qt.context_gauge import Room
 from desktop.qt.figures import grouped_digits
+from desktop.qt.files.asked_bar import AskedBar
 from desktop.qt.surface import column, row
 from desktop.qt.theme import Theme
 from desktop.qt.tokens import RADIUS_COMPOSER
@@ -31,6 +32,8 @@ class Composer(QWidget):
     edit_cancelled = Signal()
     draft_changed = Signal(str)
     parameters_asked = Signal()
+    attach_asked = Signal(QWidget)
+    ask_files_asked = Signal(QWidget)
 
     def __init__(self, theme: Theme) -> None:
         super().__init__()
@@ -42,6 +45,7 @@ class Composer(QWidget):
         self._warned = False
         self.edit = ComposerEdit(theme)
         self._frame = ComposerFrame(theme, self.edit)
+        self.asked = AskedBar(theme)
         self._note = Label(theme, "", "small", "text2", wrap=True)
         self._edit_bar = self._make_edit_bar()
         self._ring = RingGauge(theme, "Context")
@@ -160,8 +164,13 @@ class Composer(QWidget):
         inside = column(self._frame, margins=(px(12), px(12), px(10), px(8)), gap=px(8))
         inside.addWidget(self._edit_bar)
         inside.addWidget(self._note)
+        inside.addWidget(self.asked)
         inside.addWidget(self.edit)
         foot = row(gap=px(4))
+        self.attach = IconButton(self._theme, "plus", "Attach a file or folder to this chat")
+        self.ask_files = IconButton(self._theme, "at-sign", "Ask collections of files")
+        foot.addWidget(self.attach)
+        foot.addWidget(self.ask_files)
         self._parameters = IconButton(self._theme, "sliders-horizontal", "Parameters of this chat", keys="Ctrl+I")
         foot.addWidget(self._parameters)
         foot.addStretch(1)
@@ -190,6 +199,8 @@ class Composer(QWidget):
         self._send.clicked.connect(self.submit)
         self._stop.clicked.connect(self.stop_asked)
         self._parameters.clicked.connect(self.parameters_asked)
+        self.attach.clicked.connect(lambda: self.attach_asked.emit(self.attach))
+        self.ask_files.clicked.connect(lambda: self.ask_files_asked.emit(self.ask_files))
 
     def _escaped(self) -> None:
         if self._busy:

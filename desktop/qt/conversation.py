@@ -5,8 +5,9 @@ A conversation outlives the page that shows it, so that an answer goes on while 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QElapsedTimer, QObject, Signal
@@ -16,7 +17,8 @@ from desktop.qt.bridge import Bridge, Call, Failure
 
 if TYPE_CHECKING:
     from desktop.client import AskEvent, AskState, Client
-    from desktop.wire import Chat, ChatSummary, Message
+    from desktop.event_stream import AskSources
+    from desktop.wire import Chat, ChatFile, ChatSummary, Message, NewChat
 
 # The service tells everybody of a change, also whoever asked for it; so long after asking it is taken for ours.
 OWN_CHANGE_MS = 2000
@@ -29,13 +31,15 @@ class ChatWishes:
     model: str = ""
     system_prompt: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
+    collections: list[str] = field(default_factory=list)
 
 
 class Conversation(QObject):
     """A chat, or with an empty `chat_id` one that begins with its first message.
 
     `began(user, answer)`, `delta(content, reasoning)`, `waiting(AskState)`, `ended(answer)` tell how an answer comes;
-    `failed(Failure, draft)` gives the words back when the service did not take them.
+    `sourced(answer)` comes before its first words, when files were asked; `failed(Failure, draft)` gives the words back
+    when the service did not take them.
     """
 
     opened = Signal()
@@ -43,10 +47,11 @@ class Conversation(QObject):
     began = Signal(object, object)
     delta = Signal(str, str)
     waiting = Signal(object)
+    sourced = Signal(object)
     ended = Signal(object)
     failed = Signal(object, str)
     busy_changed = Signal(bool)
-    changed = Signal()  # title, pin, model, parameters
+    changed = Signal()  # title, pin, model, parameters, collections, files
 
     def __init__(self, bridge: Bridge, chat_id: str = "", wishes: ChatWishes | None = None) -> None:
         super().__init__()
@@ -64,6 +69,9 @@ class Conversation(QObject):
         self.editing: str | None = None  # id of the user's message that is being edited
         self._asking: Call | None = None
         self._opening: Call | None = None
+        self._attaching: Call | None = None
+        self._looking: Call | None = None
+        self._after_attaching: tuple[str | None, str | None] | None = None
         self._sent = ""
         self._patched = QElapsedTimer()
         self._answered_elsewhere = False
@@ -89,6 +97,16 @@ class Conversation(QObject):
     def parameters(self) -> dict[str, Any]:
         """Sampling parameters the user set for this chat; absent means the engine's own default."""
         return self.chat.parameters.model_dump(exclude_none=True) if self.chat else dict(self.wishes.parameters)
+
+    @property
+    def collections(self) -> list[str]:
+        """Names of the collections that are asked before every answer."""
+        return list(self.chat.collections if self.chat else self.wishes.collections)
+
+    @property
+    def files(self) -> list[ChatFile]:
+        """Files and folders that are attached to this chat alone."""
+        return list(self.chat.files) if self.chat else []
 
     def branch(self) -> list[Shown]:
         return shown_branch(self.messages, self.head_id)
@@ -174,6 +192,9 @@ class Conversation(QObject):
     def _ask(self, parent_id: str | None, text: str | None) -> None:
         if self.busy:
             return
+        if self._attaching is not None and not self.chat_id:
+            self._after_attaching = (parent_id, text)  # the chat is being made: a second one must not be
+            return
         self._sent = text or ""
         chat_id, wishes = self.chat_id, self.wishes
         model = self.model
@@ -183,9 +204,7 @@ class Conversation(QObject):
 
             wanted = chat_id
             if not wanted:
-                parameters = wire.SamplingParameters.model_validate(wishes.parameters)
-                new = wire.NewChat(model=model, system_prompt=wishes.system_prompt, parameters=parameters)
-                chat = await client.new_chat(new)
+                chat = await client.new_chat(new_chat_of(wishes, model))
                 wanted = chat.id
                 yield chat
             # Fields that are not set are not sent: an absent content means "answer again".
@@ -200,6 +219,7 @@ class Conversation(QObject):
 
     def _received(self, items: list[AskEvent | Chat]) -> None:
         from desktop.client import AskBegin, AskDelta, AskEnd, AskState
+        from desktop.event_stream import AskSources
         from desktop.wire import Chat
 
         content: list[str] = []
@@ -215,6 +235,8 @@ class Conversation(QObject):
                     self.created.emit(item.id)
                 case AskBegin():
                     self._begin(item.user, item.answer)
+                case AskSources():
+                    self._take_sources(item)
                 case AskState():
                     self.answer_state = item
                     self.waiting.emit(item)
@@ -232,6 +254,15 @@ class Conversation(QObject):
         self.answer_text, self.answer_reasoning = [], []
         self._sent = ""
         self.began.emit(user, answer)
+
+    def _take_sources(self, given: AskSources) -> None:
+        if self.answer is None:
+            return
+        update = {"sources": given.sources, "files_note": given.note, "why_id": given.why_id}
+        answer = self.answer.model_copy(update=update)
+        self.answer = answer
+        self.messages = [answer if old.id == answer.id else old for old in self.messages]
+        self.sourced.emit(answer)
 
     def _flush(self, content: list[str], reasoning: list[str]) -> None:
         text, thought = "".join(content), "".join(reasoning)
@@ -277,12 +308,72 @@ class Conversation(QObject):
             self.ended.emit(message)
         self.busy_changed.emit(False)
 
+    # -- files of the chat -------------------------------------------------------------------------------------------
+
+    def attach(self, paths: Sequence[Path]) -> None:
+        """Attach files or folders to this chat; one that does not exist yet is made for them."""
+        if self._attaching is not None or not paths:
+            return
+        chat_id, wishes, model = self.chat_id, self.wishes, self.model
+
+        async def work(client: Client) -> Chat:
+            wanted = chat_id or (await client.new_chat(new_chat_of(wishes, model))).id
+            return await client.attach(wanted, paths)
+
+        def done(chat: Chat) -> None:
+            self._attaching = None
+            if not self.chat_id:
+                self.chat_id = chat.id
+                self._take(chat)
+                self.created.emit(chat.id)
+            else:
+                self._take_properties(chat)
+            self._go_on()
+
+        def failed(failure: Failure) -> None:
+            self._attaching = None
+            self.failed.emit(failure, "")
+            self._go_on()
+
+        self._attaching = self._bridge.call(work, done, failed, owner=self)
+
+    def _go_on(self) -> None:
+        """Send what was to be sent while files were being attached."""
+        waiting, self._after_attaching = self._after_attaching, None
+        if waiting is not None:
+            self._ask(*waiting)
+
+    def detach(self, path: str) -> None:
+        """Take an attached file or folder away, and out of the index."""
+        chat_id = self.chat_id
+        self._bridge.call(
+            lambda client: client.detach(chat_id, path),
+            self._take_properties,
+            lambda failure: self.failed.emit(failure, ""),
+            owner=self,
+        )
+
+    def look_at_files(self) -> None:
+        """How attached files stand may be another by now: ask, without touching the messages."""
+        if not self.chat_id or self._looking is not None:
+            return
+        chat_id = self.chat_id
+
+        def done(chat: Chat) -> None:
+            self._looking = None
+            self._take_properties(chat)
+
+        def failed(_failure: Failure) -> None:
+            self._looking = None  # the state in view stays; the next event asks again
+
+        self._looking = self._bridge.call(lambda client: client.chat(chat_id), done, failed, owner=self)
+
     # -- properties of the chat --------------------------------------------------------------------------------------
 
     def patch(self, changes: dict[str, Any]) -> None:
         """Change title, pin, model, system prompt, parameters or head; kept here until the chat exists."""
         if not self.chat_id:
-            for name in ("model", "system_prompt", "parameters"):
+            for name in ("model", "system_prompt", "parameters", "collections"):
                 if name in changes:
                     setattr(self.wishes, name, changes[name])
             self.changed.emit()
@@ -327,3 +418,15 @@ class Conversation(QObject):
     def _take_properties(self, chat: Chat) -> None:
         self.chat = chat.model_copy(update={"messages": []})
         self.changed.emit()
+
+
+def new_chat_of(wishes: ChatWishes, model: str) -> NewChat:
+    """The chat that is made with the first message or the first attached file."""
+    from desktop.wire import NewChat, SamplingParameters
+
+    return NewChat(
+        model=model,
+        system_prompt=wishes.system_prompt,
+        parameters=SamplingParameters.model_validate(wishes.parameters),
+        collections=wishes.collections,
+    )

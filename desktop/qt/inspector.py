@@ -1,4 +1,4 @@
-"""The inspector beside a chat: parameters, the numbers of the last answer, and the speed of writing below."""
+"""The inspector beside a chat: sources of an answer, what led to it, parameters, and the speed of writing below."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from desktop.qt.components.label import Label
 from desktop.qt.components.segmented import Tabs
 from desktop.qt.details_tab import DetailsTab
 from desktop.qt.figures import in_rate
+from desktop.qt.files.evidence import Evidence
+from desktop.qt.files.sources_tab import SourcesTab
+from desktop.qt.files.why_tab import WhyTab
 from desktop.qt.parameters_tab import ParametersTab
 from desktop.qt.surface import Line, Pane, column, row
 from desktop.qt.theme import Theme
 from desktop.qt.tokens import INSPECTOR
 
-TABS = ("parameters", "answer")
+TABS = ("sources", "why", "parameters")
 
 
 class Inspector(Pane):
@@ -28,17 +31,25 @@ class Inspector(Pane):
     def __init__(self, theme: Theme, bridge: Bridge) -> None:
         super().__init__(theme, "bg_list", ("left",))
         self.setAccessibleName("Inspector")
-        self.tabs = Tabs(theme, "Inspector", ["Parameters", "Answer"])
-        self.parameters = ParametersTab(theme, ChatAdapters(theme, bridge))
+        self.tabs = Tabs(theme, "Inspector", ["Sources", "Why", "Parameters"])
+        self.evidence = Evidence(bridge)
+        self.sources = SourcesTab(theme, self.evidence)
         self.details = DetailsTab(theme)
+        self.why = WhyTab(theme, self.evidence, self.details)
+        self.parameters = ParametersTab(theme, ChatAdapters(theme, bridge))
         self._speed = Label(theme, "–", "label")
         self.sparkline = Sparkline(theme, "Tokens per second")
         self._pages = QStackedWidget()
-        self._pages.addWidget(self.parameters)
-        self._pages.addWidget(self.details)
+        for page in (self.sources, self.why, self.parameters):
+            self._pages.addWidget(page)
         self._lay_out()
         self.tabs.changed.connect(self._pages.setCurrentIndex)
         self.tabs.changed.connect(lambda index: self.tab_changed.emit(TABS[index]))
+
+    @property
+    def tab(self) -> str:
+        """Name of the tab in view."""
+        return TABS[self.tabs.index]
 
     def show_tab(self, name: str) -> None:
         """Show a tab by name; an unknown one is left as it is (an old state file may name it)."""
@@ -52,7 +63,10 @@ class Inspector(Pane):
             self.sparkline.add(tokens_per_s)
 
     def first_focus(self) -> QWidget:
-        return self.parameters.system_prompt if self._pages.currentIndex() == 0 else self.tabs
+        inside = {"sources": self.sources.first_focus, "why": self.why.first_focus}.get(self.tab)
+        if inside is None:
+            return self.parameters.system_prompt
+        return inside() or self.tabs.focus_stop()
 
     def _lay_out(self) -> None:
         layout = column(self, margins=(1, 0, 0, 0))

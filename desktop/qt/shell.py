@@ -18,6 +18,7 @@ from desktop.qt.components.command_palette import CommandPalette
 from desktop.qt.components.drop import DropOverlay
 from desktop.qt.components.toast import ToastHost
 from desktop.qt.engine_popover import EnginePopover
+from desktop.qt.files.in_window import FilesInWindow
 from desktop.qt.files.known import KnownFiles
 from desktop.qt.files.page import FilesPage
 from desktop.qt.imports import Imports
@@ -47,6 +48,11 @@ from desktop.qt.window_state import WindowState, load_window_state, save_window_
 if TYPE_CHECKING:
     from desktop.client import Client
 
+DROPS = {
+    "chat": "Drop files to ask about them in this chat, or models to add",
+    "models": "Drop to add models, folders or checkpoints",
+    "files": "Drop files and folders to index them",
+}
 LastRequest = Callable[["Client"], Coroutine[Any, Any, object]]
 
 
@@ -171,6 +177,7 @@ class MainWindow(Pane):
         self.rail.show_page(page_id)
         page = {"chat": self.chat, "models": self.models, "files": self.files}[page_id]
         self.pages.setCurrentWidget(page)
+        self.drop_cover.set_sentence(DROPS[page_id])
         if page is self.chat:
             self.chat.inspector.parameters.adapters.look_again()
             self.chat.column.composer.focus()
@@ -232,19 +239,13 @@ class MainWindow(Pane):
 
     def take_drop(self, paths: list[Path]) -> None:
         """What was dropped somewhere on the window belongs to the page in view."""
-        if self.pages.currentWidget() is self.files:
+        page = self.pages.currentWidget()
+        if page is self.files:
             self.files.take(paths)
+        elif page is self.chat and self.store.chat_models():
+            self.drops.take_in_chat(paths, self.chat.column.asking.attach)
         else:
             self.import_files(paths)
-
-    def choose_to_index(self, folder: bool) -> None:
-        """Ask for a folder, or for files, to be indexed."""
-        dialog = QFileDialog(self, "Index a folder" if folder else "Index files", str(Path.home()))
-        mode = QFileDialog.FileMode.Directory if folder else QFileDialog.FileMode.ExistingFiles
-        dialog.setFileMode(mode)
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.filesSelected.connect(lambda names: self.files.take([Path(name) for name in names]))
-        dialog.open()
 
     @property
     def _page(self) -> ChatPage | ModelsPage | FilesPage:
@@ -329,9 +330,9 @@ class MainWindow(Pane):
         self.rail.add_page("models", "box", "Models", "Ctrl+2")
         self.rail.add_page("files", "library", "Files", "Ctrl+3")
         self.pages = QStackedWidget()
-        self.chat = ChatPage(theme, bridge, store, self.actions_of_models, self.toasts)
-        self.models = ModelsPage(theme, bridge, store, self.actions_of_models, imports=self.imports, jobs=self.jobs)
         self.known_files = KnownFiles(bridge, self)
+        self.chat = ChatPage(theme, bridge, store, self.actions_of_models, self.toasts, known_files=self.known_files)
+        self.models = ModelsPage(theme, bridge, store, self.actions_of_models, imports=self.imports, jobs=self.jobs)
         self.files = FilesPage(theme, bridge, store, self.known_files, jobs=self.jobs, toasts=self.toasts)
         self.making = ModelMaking(theme, self, store, bridge, self.models.inspector.local)
         self.pages.addWidget(self.chat)
@@ -352,7 +353,8 @@ class MainWindow(Pane):
             told=self.models.isVisible,
         )
         self.job_news = JobNews(store, self.toasts, told=self.models.isVisible)
-        self.drop_cover = DropOverlay(theme, self, "Drop to add models, folders or checkpoints")
+        self.files_in_window = FilesInWindow(self)
+        self.drop_cover = DropOverlay(theme, self, DROPS["chat"])
         self.tray = Tray(self.windowIcon(), self)
         self.tray.show()
 
@@ -397,7 +399,6 @@ class MainWindow(Pane):
         self.job_news.transfers_asked.connect(lambda: self.show_models_view("transfers"))
         self.news.chat_asked.connect(self._chat_with)
         self.drop_cover.dropped.connect(self.take_drop)
-        self.files.choose_asked.connect(self.choose_to_index)
         self.palette_panel.chosen.connect(self._palette_chosen)
         self.store.chats_changed.connect(self._chats_came)
         self.store.settings_changed.connect(self._settings_came)

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 
 from desktop.qt.branches import Shown
 from desktop.qt.conversation import Conversation
-from desktop.qt.transcript.view import TranscriptMessage, TranscriptView
+from desktop.qt.files.place_words import decisive, name_of, short_place
+from desktop.qt.transcript.view import Source, TranscriptMessage, TranscriptView
 
 if TYPE_CHECKING:
     from desktop.wire import Message
+    from desktop.wire_files import Source as FileSource
+
+ABOUT = 320  # characters of a passage in a tooltip
 
 
 class TranscriptRows:
@@ -60,6 +64,10 @@ class TranscriptRows:
         self._view.begin_answer(self._row(branch[-1]))
         self._ids = ids
 
+    def give_sources(self, answer: Message) -> None:
+        """What the answer that begins is given to read."""
+        self._view.set_sources(answer.id, sources_of(answer))
+
     def feed(self, answer_id: str, content: str, reasoning: str) -> None:
         if reasoning:
             self._view.feed_reasoning(answer_id, reasoning)
@@ -85,6 +93,8 @@ def note_of(message: Message, longest: int | None) -> str:
     """What a reader has to be told of a complete answer: nothing is cut silently. `longest`: the chat's max_tokens."""
     if message.role != "assistant" or message.state != "complete":
         return ""
+    if message.files_note and not message.sources:
+        return message.files_note  # nothing was found, or could be read: an answer without files has to say so
     usage = message.usage
     if usage is not None and usage.finish_reason == "length":
         if longest is not None and usage.completion_tokens >= longest:
@@ -113,4 +123,26 @@ def as_row(shown: Shown, model: str) -> TranscriptMessage:
         hint=message.hint,
         branch_index=shown.index,
         branch_count=shown.count,
+        sources=sources_of(message),
+        unsupported=unsupported_in(message),
     )
+
+
+def sources_of(message: Message) -> tuple[Source, ...]:
+    """What the message was given to read, as its citation marks and chips show it."""
+    return tuple(
+        Source(source.number, name_of(source.path), short_place(source), about_of(source), source.cited)
+        for source in message.sources
+    )
+
+
+def about_of(source: FileSource) -> str:
+    """The path and the decisive sentence of a source, or how it begins."""
+    start, end = decisive(source.text, source.highlights)
+    words = " ".join((source.text[start:end] if end else source.text[:ABOUT]).split())
+    return f"{source.path}\n{words[:ABOUT]}"
+
+
+def unsupported_in(message: Message) -> tuple[str, ...]:
+    """The sentences of an answer that none of its sources carries."""
+    return tuple(message.content[one.start : one.end] for one in message.support if not one.supported)

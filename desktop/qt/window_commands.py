@@ -87,12 +87,8 @@ def _of_files(window: MainWindow) -> list[Command]:
         window.show_page("files")
         files.over.doctor.show_for("")
 
-    def add() -> None:
-        window.show_page("files")
-        window.choose_to_index(True)
-
     return [
-        Command("files-add", "Files: index a folder…", "Window", add, icon="folder-plus"),
+        Command("files-add", "Files: index a folder…", "Window", window.files_in_window.add_folder, icon="folder-plus"),
         Command("files-find", "Files: search", "Window", find, icon="search"),
         Command("files-doctor", "Files: check the index", "Window", check, icon="activity"),
     ]

@@ -128,6 +128,11 @@ class DropOverlay(QWidget):
         host.setAcceptDrops(True)
         host.installEventFilter(self)
 
+    def set_sentence(self, sentence: str) -> None:
+        """What dropping does where the user is now."""
+        self._sentence = sentence
+        self.setAccessibleName(sentence)
+
     def _wanted(self, mime: QMimeData) -> list[Path]:
         paths = dropped_paths(mime)
         return [path for path in paths if not self._suffixes or path.suffix.lower() in self._suffixes]

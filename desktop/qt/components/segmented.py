@@ -85,6 +85,10 @@ class Segmented(QWidget):
     def set_index(self, index: int) -> None:
         self._group.button(index).setChecked(True)
 
+    def focus_stop(self) -> QWidget:
+        """What Tab reaches: the taken choice."""
+        return self._group.button(self.index)
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         last = len(self._group.buttons()) - 1
         wanted = {Qt.Key.Key_Home: 0, Qt.Key.Key_End: last}.get(Qt.Key(event.key()))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 HEAD = 66
 ACTS = (
+    ("ask", "Ask in a chat", "message-square"),
+    ("", "", ""),
     ("rename", "Rename…", "pencil"),
     ("settings", "Rules and embedder…", "sliders-horizontal"),
     ("folders", "Folders…", "folder-open"),

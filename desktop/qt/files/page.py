@@ -32,9 +32,10 @@ if TYPE_CHECKING:
 
 
 class FilesPage(QWidget):
-    """`choose_asked` for the file dialog, which belongs to the window."""
+    """`choose_asked(folder)` for a dialog of the window; `ask_asked(name)` to ask a collection in a chat."""
 
     choose_asked = Signal(bool)  # True: a folder
+    ask_asked = Signal(str)
 
     def __init__(
         self, theme: Theme, bridge: Bridge, store: Store, known: KnownFiles, *, jobs: JobActions, toasts: ToastHost
@@ -164,6 +165,8 @@ class FilesPage(QWidget):
         match act:
             case "rename" | "settings" | "folders":
                 self.over.sheet.show_collection(collection, about=act)
+            case "ask":
+                self.ask_asked.emit(collection.name)
             case "pause":
                 self.actions_of_files.change(collection.id, {"paused": not collection.paused})
             case "watch":

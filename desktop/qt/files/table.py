@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QModelIndex, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QFocusEvent, QHelpEvent, QKeyEvent, QMouseEvent, QPainter, QResizeEvent
 from PySide6.QtWidgets import (
@@ -22,7 +24,9 @@ from desktop.qt.files.table_model import FILE, Column, FileTableModel, Index, ce
 from desktop.qt.files.words import Said, file_icon, file_words
 from desktop.qt.theme import Theme
 from desktop.qt.tokens import RADIUS_BUTTON, RING_WIDTH
-from desktop.wire_files import FileRow
+
+if TYPE_CHECKING:
+    from desktop.wire_files import FileRow
 
 ROW = 46
 HEADER = 34

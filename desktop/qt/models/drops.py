@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from desktop.qt.imports import Imports
 from desktop.qt.models.job_actions import JobActions
 from desktop.qt.theme import Theme
 
+WEIGHTS = (".gguf", ".safetensors")
 CONVERT_WORDS = (
     "The weights are read and written as one GGUF file of 16 bits into Jackdaw's folder. "
     "The conversion runs locked in, without network and without code of the model. The folder itself stays as it is."
@@ -72,6 +73,20 @@ class Drops(QObject):
             return
         # In the client thread: a folder on a sleeping disk or a network must not hold up the window.
         self._bridge.call(lambda _client: asyncio.to_thread(sort_paths, chosen), self._sorted, owner=self)
+
+    def take_in_chat(self, paths: Iterable[Path], attach: Callable[[list[Path]], None]) -> None:
+        """Models, checkpoints and adapters go into the library, all else to `attach`."""
+        chosen = list(paths)
+
+        def sort_them(dropped: Dropped) -> None:
+            weights = [path for path in dropped.files if path.suffix.lower() in WEIGHTS]
+            others = [path for path in chosen if path in dropped.files and path not in weights]
+            self._sorted(Dropped(weights, dropped.checkpoints, dropped.adapters))
+            if others or dropped.folders:
+                attach([*others, *dropped.folders])
+
+        # In the client thread: a folder on a sleeping disk or a network must not hold up the window.
+        self._bridge.call(lambda _client: asyncio.to_thread(sort_paths, chosen), sort_them, owner=self)
 
     def _sorted(self, dropped: Dropped) -> None:
         self._imports.start(dropped.files)

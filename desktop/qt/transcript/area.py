@@ -51,7 +51,9 @@ class TranscriptArea(QAbstractScrollArea):
         self.parser = make_parser()
         self.kit = Kit(theme, Formats(theme), Highlighter(theme, self), Maths(self))
         self.rows = RowList()
-        hooks = StageHooks(self.selected_in, self.found_in, self.frame_made, self.widget_made, self.setFocus)
+        hooks = StageHooks(
+            self.selected_in, self.found_in, self.unsupported_in, self.frame_made, self.widget_made, self.setFocus
+        )
         self.stage = Stage(self.kit, self.parser, self.rows, self.viewport(), hooks)
         self._anchor = Anchor()
         self._follow = True
@@ -86,6 +88,9 @@ class TranscriptArea(QAbstractScrollArea):
         return (0, 0)
 
     def found_in(self, row: int, part: int) -> list[FoundRange]:
+        return []
+
+    def unsupported_in(self, row: int, part: int) -> list[tuple[int, int]]:
         return []
 
     def frame_made(self, frame: MessageFrame) -> None:
@@ -328,7 +333,7 @@ def _focusable(widget: QWidget) -> list[QWidget]:
 
 def _own_buttons(frame: MessageFrame) -> list[QWidget]:
     options = Qt.FindChildOption.FindDirectChildrenOnly
-    return list(frame.findChildren(Button, options=options))
+    return sorted(frame.findChildren(Button, options=options), key=lambda button: (button.y(), button.x()))
 
 
 def focused_inside(widget: QWidget) -> bool:

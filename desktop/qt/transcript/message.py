@@ -19,6 +19,7 @@ from desktop.qt.transcript.messages import TranscriptMessage, figures
 from desktop.qt.transcript.piece_widget import PieceWidget
 from desktop.qt.transcript.quote import paint_quote_bars
 from desktop.qt.transcript.rows import BUBBLE_PAD
+from desktop.qt.transcript.source_chip import SourceChip
 
 MARGIN = 16  # a frame is wider than the column on each side: room for chips, bars and the focus ring
 HEADER = 24
@@ -37,6 +38,7 @@ class MessageFrame(QWidget):
     regenerate_asked = Signal(str)
     edit_asked = Signal(str)
     branch_asked = Signal(str, int)
+    source_asked = Signal(str, int)
     height_changed = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget) -> None:
@@ -48,6 +50,7 @@ class MessageFrame(QWidget):
         self.bubble = QRect()
         self._hovered = False
         self._notice: Notice | None = None
+        self._chips: list[SourceChip] = []
         give_ring(self, RADIUS_BUTTON)
         self._copy = self._button("copy", "Copy message")
         self._again = self._button("refresh-cw", "Answer again", keys="Ctrl+R")
@@ -83,10 +86,22 @@ class MessageFrame(QWidget):
         self.setAccessibleName(message.speaker)
         self.setAccessibleDescription(_described(message))
         self._show_notice(message)
+        self._show_sources(message)
         self._earlier.setEnabled(message.branch_index > 0)
         self._later.setEnabled(message.branch_index < message.branch_count - 1)
         self._show_buttons()
         self.update()
+
+    def _show_sources(self, message: TranscriptMessage) -> None:
+        shown = message.cited if message.role == "assistant" and message.state != "streaming" else ()
+        while len(self._chips) < len(shown):
+            chip = SourceChip(self._theme, self)
+            chip.clicked.connect(lambda _on=False, chip=chip: self.source_asked.emit(self._id(), chip.source.number))
+            self._chips.append(chip)
+        for chip, source in zip(self._chips, shown, strict=False):
+            chip.show_source(source)
+        for chip in self._chips[len(shown) :]:
+            chip.hide()
 
     def _show_notice(self, message: TranscriptMessage) -> None:
         wanted = not self._bare(message)
@@ -136,8 +151,8 @@ class MessageFrame(QWidget):
         above = px(HEADER) + px(GAP)
         if message.state == "streaming":
             return above, px(GAP) + px(STATUS)
-        below = px(GAP if self._bare(message) and not message.sources else BELOW) + px(BUTTON_SMALL)
-        if message.sources:
+        below = px(GAP if self._bare(message) and not message.cited else BELOW) + px(BUTTON_SMALL)
+        if message.cited:
             below += px(GAP) + px(BUTTON_SMALL)
         return above, below + self._notice_height(width)
 
@@ -158,16 +173,31 @@ class MessageFrame(QWidget):
         px = self._theme.px
         left, width = px(MARGIN), self.width() - 2 * px(MARGIN)
         message = self.message
-        near = message is None or (self._bare(message) and not message.sources)
+        near = message is None or (self._bare(message) and not message.cited)
         y = text_bottom + px(GAP if near else BELOW)
         if self._notice is not None and not self._notice.isHidden():
             height = self._notice_height(width) - px(GAP)
             self._notice.setGeometry(left, y, width, height)
             y += height + px(GAP)
-        if message is not None and message.sources and not self.own:
+        if message is not None and message.cited and not self.own and message.state != "streaming":
+            self._place_sources(left, y)
             y += px(BUTTON_SMALL) + px(GAP)
         self._place_own(bubble) if self.own else self._place_foot(left - px(6), y)
         self.update()
+
+    def _place_sources(self, left: int, y: int) -> None:
+        """In one row; those there is no room for are in the panel of the sources."""
+        assert self.message is not None
+        x, right = left, self.width() - left
+        for chip in self._chips[: len(self.message.cited)]:
+            size = chip.sizeHint()
+            fits = x + size.width() <= right
+            chip.setVisible(fits)
+            if fits:
+                chip.setGeometry(x, y, size.width(), size.height())
+                x += size.width() + self._theme.px(8)
+            else:
+                x = right  # none behind it either: they stand in order
 
     def _place_foot(self, x: int, y: int) -> None:
         px, side = self._theme.px, self._theme.px(BUTTON_SMALL)
@@ -298,8 +328,6 @@ class MessageFrame(QWidget):
         area = QRect(left, self._copy.y(), self.width() - 2 * left, theme.px(BUTTON_SMALL))
         text = "  ·  ".join(words)
         paint.text(painter, area, text, theme.font("small"), theme.color("text3"), align=Qt.AlignmentFlag.AlignRight)
-        if message.sources:
-            self._paint_sources(painter, self._copy.y() - theme.px(GAP) - theme.px(BUTTON_SMALL))
 
     def _paint_writing(self, painter: QPainter, area: QRect) -> None:
         theme = self._theme
@@ -309,27 +337,6 @@ class MessageFrame(QWidget):
         if self.widgets and self.speed:
             words = f"{words} {per_second(self.speed)}"
         paint.text(painter, area.adjusted(theme.px(16), 0, 0, 0), words, theme.font("small"), theme.color("text3"))
-
-    def _paint_sources(self, painter: QPainter, y: int) -> None:
-        theme, message = self._theme, self.message
-        assert message is not None
-        x, height = theme.px(MARGIN), theme.px(BUTTON_SMALL)
-        label, detail = theme.font("small", weight=500), theme.font("small")
-        for source in message.sources:
-            title, rest = paint.text_width(source.title, label), paint.text_width(source.detail, detail)
-            box = QRect(x, y, theme.px(46) + title + rest, height)
-            if box.right() > self.width() - theme.px(MARGIN):
-                break
-            paint.box(painter, box, theme.px(RADIUS_BUTTON), theme.color("bg_surface"), theme.color("border"))
-            mark = QRect(x + theme.px(6), y + theme.px(5), theme.px(18), theme.px(18))
-            paint.box(painter, mark, theme.px(4), theme.color("accent_subtle"))
-            font, accent = theme.font("meta", weight=600), theme.color("accent")
-            paint.text(painter, mark, str(source.number), font, accent, align=Qt.AlignmentFlag.AlignHCenter)
-            area = QRect(mark.right() + theme.px(7), y, title, height)
-            paint.text(painter, area, source.title, label, theme.color("text"))
-            area = QRect(area.right() + theme.px(7), y, rest, height)
-            paint.text(painter, area, source.detail, detail, theme.color("text3"))
-            x = box.right() + theme.px(8)
 
     def _paint_count(self, painter: QPainter) -> None:
         area = QRect(

@@ -18,6 +18,8 @@ class Source:
     number: int
     title: str
     detail: str = ""
+    about: str = ""  # its decisive lines, shown when the pointer rests on a mark
+    cited: bool = True  # stands below the answer too
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,13 @@ class TranscriptMessage:
     branch_count: int = 1
     sources: tuple[Source, ...] = ()
     attachments: tuple[str, ...] = ()
+    unsupported: tuple[str, ...] = ()  # sentences of `content` that no source carries
     fixed: bool = False  # a text to read: it cannot be answered again
+
+    @property
+    def cited(self) -> tuple[Source, ...]:
+        """The sources that stand below the answer."""
+        return tuple(source for source in self.sources if source.cited)
 
     @property
     def speaker(self) -> str:

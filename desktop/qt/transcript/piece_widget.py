@@ -75,6 +75,9 @@ class PieceWidget(QWidget):
     def mark(self, ranges: Sequence[FoundRange]) -> None:
         """Show what the search found."""
 
+    def underline(self, ranges: Sequence[tuple[int, int]]) -> None:
+        """Mark what no source carries."""
+
     def link_at(self, point: QPoint) -> str:
         """The link under a point, "" when there is none."""
         return ""

@@ -82,6 +82,7 @@ class ProseBlock(PieceWidget):
         self._chips: list[_Chip] = []
         self._citations: dict[int, int] = {}
         self._waiting: set[str] = set()
+        self._underlined: tuple[tuple[int, int], ...] = ()
         self._look = ("reading", "text")
         self.browser = ProseBrowser(self)
         self._ranges = ShownRanges(kit.theme, self.browser)
@@ -269,9 +270,15 @@ class ProseBlock(PieceWidget):
     def mark(self, ranges: Sequence[FoundRange]) -> None:
         self._ranges.mark(ranges)
 
+    def underline(self, ranges: Sequence[tuple[int, int]]) -> None:
+        if self._underlined != tuple(ranges):
+            self._underlined = tuple(ranges)
+            self.browser.viewport().update()
+
     def release(self) -> None:
         self.select(0, 0)
         self.mark(())
+        self.underline(())
         self._waiting.clear()
         self.set_look("reading", "text")
 
@@ -317,6 +324,28 @@ class ProseBlock(PieceWidget):
         for number, para in enumerate(self._paras):
             if para.marker:
                 self._paint_marker(painter, number, para)
+        for start, end in self._underlined:
+            self._paint_underline(painter, start, end)
+
+    def _paint_underline(self, painter: QPainter, start: int, end: int) -> None:
+        """Dots below the lines that show [start, end) of the document."""
+        theme = self.kit.theme
+        block = self.browser.document().findBlock(start)
+        side = max(1.5, theme.px(3) / 2)
+        while block.isValid() and block.position() < end:
+            layout, begin = block.layout(), block.position()
+            for number in range(layout.lineCount()):
+                line = layout.lineAt(number)
+                first = max(start - begin, line.textStart())
+                last = min(end - begin, line.textStart() + line.textLength())
+                if first >= last:
+                    continue
+                y = layout.position().y() + line.y() + line.height() - 2 * side - BLEED
+                x, right = _x(line, first), _x(line, last)
+                while x + side <= right:
+                    paint.disc(painter, x + side / 2, y, side / 2, theme.color("warning"))
+                    x += 2.5 * side
+            block = block.next()
 
     def _paint_marker(self, painter: QPainter, number: int, para: Para) -> None:
         theme = self.kit.theme

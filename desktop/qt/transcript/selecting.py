@@ -5,12 +5,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 
-from PySide6.QtCore import QPoint, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QHideEvent, QKeyEvent, QMouseEvent
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtCore import QEvent, QPoint, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QHelpEvent, QHideEvent, QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import QMenu, QToolTip, QWidget
 
+from desktop.qt.components.label import plain_tooltip
 from desktop.qt.theme import Theme
 from desktop.qt.transcript.area import ABOVE
+from desktop.qt.transcript.messages import Source
 from desktop.qt.transcript.piece_widget import PieceWidget
 from desktop.qt.transcript.pieces import Code, piece_text
 from desktop.qt.transcript.rows import Row
@@ -33,7 +35,7 @@ class SelectingArea(SearchingArea):
     """Adds selection, links and keys to the area."""
 
     link_clicked = Signal(str)  # nothing opened yet: give it to the gate in desktop/qt/links.py
-    citation_clicked = Signal(str, int)
+    citation_clicked = Signal(str, int)  # a mark in the text, or a source below it
     copy_requested = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -227,6 +229,21 @@ class SelectingArea(SearchingArea):
     def _clamped(self) -> QPoint:
         return QPoint(self._pointer.x(), max(0, min(self.viewport().height() - 1, self._pointer.y())))
 
+    def viewportEvent(self, event: QEvent) -> bool:
+        if isinstance(event, QHelpEvent) and event.type() == QEvent.Type.ToolTip:
+            QToolTip.showText(event.globalPos(), plain_tooltip(self.source_at(event.pos())), self)
+            return True
+        return super().viewportEvent(event)
+
+    def source_at(self, point: QPoint) -> str:
+        """What is known of the source of the citation mark under a point of the viewport, "" where there is none."""
+        widget = self._widget_at(point)
+        if widget is None or (place := self.stage.place_of(widget)) is None:
+            return ""
+        number = widget.citation_at(widget.mapFrom(self.viewport(), point))
+        sources = self.rows.rows[place[0]].message.sources
+        return next((_described(source) for source in sources if source.number == number), "") if number else ""
+
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         point = self.viewport().mapFrom(self, event.pos())
         widget = self._widget_at(point)
@@ -303,3 +320,8 @@ class SelectingArea(SearchingArea):
 
 
 _CTRL_SHIFT = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier
+
+
+def _described(source: Source) -> str:
+    head = ", ".join(part for part in (f"{source.number}. {source.title}", source.detail) if part)
+    return "\n".join(part for part in (head, source.about) if part)

@@ -51,6 +51,7 @@ class StageHooks:
 
     selected: Callable[[int, int], tuple[int, int]]
     found: Callable[[int, int], list[FoundRange]]
+    unsupported: Callable[[int, int], list[tuple[int, int]]]
     frame_made: Callable[[MessageFrame], None]
     widget_made: Callable[[PieceWidget], None]
     focus_lost: Callable[[], None]
@@ -203,6 +204,7 @@ class Stage:
         """Mirror selection and search in a widget."""
         widget.select(*self._hooks.selected(index, number))
         widget.mark(self._hooks.found(index, number))
+        widget.underline(self._hooks.unsupported(index, number))
 
     def show_all_ranges(self) -> None:
         for index, frame in self.frames.items():

@@ -14,8 +14,10 @@ from PySide6.QtWidgets import QWidget
 from desktop.qt.theme import Theme
 from desktop.qt.transcript.message import MessageFrame
 from desktop.qt.transcript.messages import Role, Source, State, TranscriptMessage
+from desktop.qt.transcript.pieces import Prose, piece_text
 from desktop.qt.transcript.rows import Row
 from desktop.qt.transcript.selecting import SelectingArea
+from desktop.qt.transcript.support import places_of
 
 __all__ = ["Role", "Source", "State", "TranscriptMessage", "TranscriptView"]
 
@@ -44,6 +46,7 @@ class TranscriptView(SelectingArea):
         self._thoughts: defaultdict[str, list[str]] = defaultdict(list)
         self._unfinished: set[str] = set()
         self._announce: set[str] = set()
+        self._marks_unsupported = False
         self._flush_timer = QTimer(self)
         self._flush_timer.setSingleShot(True)
         self._flush_timer.setInterval(FLUSH_MS)
@@ -66,7 +69,7 @@ class TranscriptView(SelectingArea):
 
     def _row(self, message: TranscriptMessage, known: Row | None) -> Row:
         same = known is not None and known.content == message.content and known.thought_text == message.reasoning
-        if known is None or not same:
+        if known is None or not same or _numbers(known.message) != _numbers(message):
             return Row(message)
         known.message = message
         return known
@@ -104,6 +107,26 @@ class TranscriptView(SelectingArea):
             self._thoughts[message_id].append(text)
             self._start()
 
+    def set_sources(self, message_id: str, sources: tuple[Source, ...]) -> None:
+        """What an answer is given to read, known before its first words: its citations are marks from then on."""
+        index = self.rows.find(message_id)
+        if index >= 0:
+            row = self.rows.rows[index]
+            row.message = replace(row.message, sources=sources)
+
+    def mark_unsupported(self, on: bool) -> None:
+        """Mark sentences that no source carries, or no longer."""
+        self._marks_unsupported = on
+        self.stage.show_all_ranges()
+
+    def unsupported_in(self, row: int, part: int) -> list[tuple[int, int]]:
+        shown = self.rows.rows[row]
+        sentences = shown.message.unsupported
+        if not (self._marks_unsupported and sentences) or part >= len(shown.parts):
+            return []
+        piece = shown.parts[part].piece
+        return places_of(sentences, piece_text(piece)) if isinstance(piece, Prose) else []
+
     def set_speed(self, message_id: str, tokens_per_s: float | None) -> None:
         """Say how fast an answer is being written."""
         frame = self.stage.frames.get(self.rows.find(message_id))
@@ -117,6 +140,8 @@ class TranscriptView(SelectingArea):
             return
         self._take(message.id)
         row = self.rows.rows[index]
+        if _numbers(row.message) != _numbers(message):
+            row.forget()  # other citations are marks now
         row.message = message
         row.thought_text = message.reasoning or row.thought_text
         row.thought_seconds = message.reasoning_s if message.reasoning_s is not None else row.thought_seconds
@@ -219,6 +244,7 @@ class TranscriptView(SelectingArea):
         frame.regenerate_asked.connect(self.regenerate_requested)
         frame.edit_asked.connect(self.edit_requested)
         frame.branch_asked.connect(self.branch_requested)
+        frame.source_asked.connect(self.citation_clicked)
 
     @Slot(str)
     def _copy_message(self, message_id: str) -> None:
@@ -236,6 +262,10 @@ class TranscriptView(SelectingArea):
     def hideEvent(self, event: QHideEvent) -> None:
         self._flush_timer.stop()
         super().hideEvent(event)
+
+
+def _numbers(message: TranscriptMessage) -> set[int]:
+    return {source.number for source in message.sources}
 
 
 def _normalised(text: str) -> str:
