@@ -75,27 +75,36 @@ def _spans(document: Document, found: list[Unit], part: Part, sizes: Sizes) -> I
     """A part as one span, or several when it is too long."""
     members = found[part[0] : part[1]]
     start, end = members[0].start, members[-1].end
-    headings = headers.common(members)
+    headings = _titled(document, headers.common(members), start, end)
     place = headers.place(members[0].place, members[-1].place)
-    yield_first = headers.header(headings)
+    context = headers.header(headings)
     if end - start <= sizes.limit + sizes.small:
-        yield _Span(start, end, yield_first, place)
+        yield _Span(start, end, context, place)
         return
     main = max(members, key=lambda unit: unit.end - unit.start)
-    later = _later_header(document, main, headings)
+    later = _later_header(document, main)
     for index, (begin, stop) in enumerate(_pieces(document, start, end, sizes, _style(document, main))):
-        yield _Span(begin, stop, later if index else yield_first, place)
+        yield _Span(begin, stop, later if index else context, place)
 
 
-def _later_header(document: Document, main: Unit, headings: tuple[str, ...]) -> str:
+def _titled(document: Document, headings: tuple[str, ...], start: int, end: int) -> tuple[str, ...]:
+    """The headings below the document's title, where nothing else would say what the text belongs to."""
+    title = document.title
+    if not title or title in headings or (headings and not document.pages and document.kind != "mail"):
+        return headings
+    return headings if title in document.text[start:end] else (title, *headings)
+
+
+def _later_header(document: Document, main: Unit) -> str:
     """The header of what follows the first piece of a unit that was cut."""
     text = document.text
+    headings = _titled(document, main.headings, 0, 0)
     if main.kind == "symbol":
-        return headers.header(main.headings, main.name or headers.signature(text, main.start, main.end))
-    if main.kind == "table" or document.kind == "table":
+        return headers.header(headings, main.name or headers.signature(text, main.start, main.end))
+    if main.kind == "table" or (document.kind == "table" and not document.blocks):
         row = headers.first_row(text, main.start, main.end)
-        return "\n".join(line for line in (headers.header(main.headings), row) if line)
-    return headers.header(main.headings or headings)
+        return "\n".join(line for line in (headers.header(headings), row) if line)
+    return headers.header(headings)
 
 
 def _style(document: Document, main: Unit) -> Style:

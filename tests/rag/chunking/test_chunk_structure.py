@@ -207,6 +207,24 @@ def test_pages_are_not_mixed_and_places_are_told_as_ranges() -> None:
     assert {(one.file_start, one.file_end) for one in chunks} == {(-1, -1)}
 
 
+def test_rows_that_know_their_columns_do_not_take_another_row_for_them() -> None:
+    text = "id,name\n" + f"1,{LONG * 10}\n"
+    blocks = (Block("row", 0, 7), Block("row", 8, len(text), headings=("id,name",)))
+
+    assert {one.header for one in chunk(Document("table", text, blocks=blocks), RULES)[1:]} == {"id,name"}
+
+
+def test_pages_and_mail_carry_the_title_of_their_document() -> None:
+    page = Page(1, 0, len(LONG))
+    part = (Block("paragraph", 0, len(LONG), headings=("Chapter",)),)
+
+    assert chunk(Document("prose", LONG, title="Book", blocks=part, pages=(page,)))[0].header == "Book › Chapter"
+    assert chunk(Document("mail", LONG, title="Subject", blocks=part))[0].header == "Subject › Chapter"
+    assert chunk(Document("prose", LONG, title="Book", blocks=part))[0].header == "Chapter"
+    assert chunk(Document("prose", LONG, title="Book"))[0].header == "Book"
+    assert chunk(Document("prose", LONG, title="Words of a sentence"))[0].header == ""
+
+
 def test_text_without_its_markup_tells_offsets_and_lines_of_the_file() -> None:
     source = "<p>\nOne <b>two</b>\n</p>\n<p>\nthree</p>"
     text = "One two\n\nthree"
