@@ -31,6 +31,7 @@ MAX_CONNECTIONS = 32
 _ERRNO = re.compile(r"^\[Errno -?\d+\] ")
 
 # For callers that handle a transfer's failures: they need the names of these, and no client of their own.
+Request = httpx.Request
 Response = httpx.Response
 AsyncClient = httpx.AsyncClient
 Client = httpx.Client
@@ -102,6 +103,18 @@ class Network:
             trust_env=False,
             headers={"user-agent": USER_AGENT},
         )
+
+    def async_transport(self) -> httpx.AsyncBaseTransport:
+        """What carries the requests of `async_client`, for a library that makes its own client around one.
+
+        That client must be given `trust_env=False`, and the time limits of `timeout`.
+        """
+        return _AsyncGuard(self)
+
+    @staticmethod
+    def timeout(stall_s: float = STALL_TIMEOUT_S) -> httpx.Timeout:
+        """The time limits of the clients made here."""
+        return _timeout(CONNECT_TIMEOUT_S, stall_s)
 
     def tls(self) -> ssl.SSLContext:
         """Verifies certificates and host names; made once, because reading the authorities takes 20 ms."""

@@ -9,18 +9,25 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from models.errors import ModelsError
 from models.network import NetworkRules
 from rag.embedding.choices import BUILT_IN, Choice, Definition, Figures, RuntimeFigure
+from rag.embedding.definitions import Definitions
 from rag.embedding.figures import RememberedFigures, choose
-from rag.embedding.package import DIMENSIONS, MAX_TOKENS, NAME, BertEmbedder, open_bert, package_folder
+from rag.embedding.gguf import open_gguf
+from rag.embedding.openers import Opener
+from rag.embedding.package import NAME, BertEmbedder, open_bert, package_folder
+from rag.embedding.rows import added_row, gguf_row, package_row
+from rag.embedding.transformer import TransformerEmbedder
 from rag.errors import EmbedderMissing
-from rag.types import Embedder
+from rag.types import Embedder, EmbedderIdentity
 
 if TYPE_CHECKING:
     from engine.llama_server import LlamaServer
     from models.library import LibraryModel
 
-MEASURE_S = 8.0
+MEASURE_S = 6.0
+GGUF = "gguf:"
 
 
 class GgufModels(Protocol):
@@ -58,6 +65,9 @@ class Embedders:
     ) -> None:
         self._runtime = runtime
         self._pidfiles = pidfiles
+        self._models = models
+        self._definitions = Definitions(definitions)
+        self._opener = Opener(runtime / "added", pidfiles, rules, api_key, self._chosen)
         self._remembered = RememberedFigures(cache / "runtimes.json")
         self._figures: Figures | None = None
         self._opened: dict[str, ClosableEmbedder] = {}
@@ -71,7 +81,13 @@ class Embedders:
 
     async def choices(self) -> tuple[Choice, ...]:
         """All embedders, the default first. Asks no server and loads nothing."""
-        return (self._built_in(),)
+        added = await asyncio.to_thread(self._definitions.read)
+        rows = [package_row(self.figures(), package_folder())]
+        rows += [added_row(key, one, self._identity(key)) for key, one in added.items()]
+        if self._models is not None:
+            library = [model for model in await self._models.list() if model.kind == "embedding"]
+            rows += [gguf_row(GGUF + model.id, model) for model in library]
+        return tuple(rows)
 
     async def open(self, embedder_id: str) -> Embedder:
         """The embedder of that id, ready to be asked; opened once and shared. "" means the default.
@@ -86,11 +102,16 @@ class Embedders:
 
     async def add(self, definition: Definition) -> Choice:
         """Take in an embedder of the user's, after asking it for one vector. Raises EmbedderMissing, EmbedderFailed."""
-        raise NotImplementedError
+        embedder: ClosableEmbedder = await self._opener.open("trial", definition)
+        await embedder.close()
+        key = await asyncio.to_thread(self._definitions.put, definition)
+        await self._forget(key)
+        return added_row(key, definition, embedder.identity)
 
     async def remove(self, embedder_id: str) -> None:
         """Forget an embedder that was added; unknown ids are fine."""
-        raise NotImplementedError
+        await asyncio.to_thread(self._definitions.drop, embedder_id)
+        await self._forget(embedder_id)
 
     def figures(self) -> Figures:
         """What was measured of the built-in model's runtimes on this processor, without measuring."""
@@ -114,7 +135,7 @@ class Embedders:
     def gentle(self, on: bool) -> None:
         """Whether passages are embedded with half of the time, because somebody waits for a chat's answer."""
         for embedder in self._opened.values():
-            if isinstance(embedder, BertEmbedder):
+            if isinstance(embedder, BertEmbedder | TransformerEmbedder):
                 task = asyncio.get_running_loop().create_task(embedder.gentle(on))
                 self._telling.add(task)
                 task.add_done_callback(self._telling.discard)
@@ -127,35 +148,49 @@ class Embedders:
         await asyncio.gather(*(embedder.close() for embedder in opened))
 
     async def _open(self, embedder_id: str) -> ClosableEmbedder:
-        if embedder_id != BUILT_IN:
-            raise EmbedderMissing(f"There is no embedder {embedder_id}.", hint="`jackdaw files` lists those there are.")
+        if embedder_id == BUILT_IN:
+            return await asyncio.to_thread(self._open_built_in)
+        if embedder_id.startswith(GGUF):
+            return await self._open_gguf(embedder_id.removeprefix(GGUF))
+        definition = (await asyncio.to_thread(self._definitions.read)).get(embedder_id)
+        if definition is None:
+            raise _unknown(embedder_id)
+        return await self._opener.open(embedder_id, definition)
+
+    def _open_built_in(self) -> ClosableEmbedder:
         folder = package_folder()
         if folder is None:
             raise EmbedderMissing(
                 f"The built-in embedding model {NAME} is not installed.", hint="Install Jackdaw again, with all of it."
             )
-        return await asyncio.to_thread(
-            lambda: open_bert(NAME, folder, self._runtime / "built-in", self._pidfiles, runtime=self._chosen)
-        )
+        return open_bert(NAME, folder, self._runtime / "built-in", self._pidfiles, runtime=self._chosen)
+
+    async def _open_gguf(self, model_id: str) -> ClosableEmbedder:
+        if self._models is None:
+            raise EmbedderMissing("There is no engine to run GGUF models.", hint="`jackdaw doctor` says why.")
+        try:
+            library = await self._models.list()
+        except ModelsError as error:
+            raise EmbedderMissing(error.message, hint=error.hint) from error
+        model = next((model for model in library if model.id == model_id and model.kind == "embedding"), None)
+        if model is None:
+            raise _unknown(GGUF + model_id)
+        return await open_gguf(model, self._models)
+
+    async def _forget(self, embedder_id: str) -> None:
+        async with self._opening:
+            if (embedder := self._opened.pop(embedder_id, None)) is not None:
+                await embedder.close()
+
+    def _identity(self, embedder_id: str) -> EmbedderIdentity | None:
+        embedder = self._opened.get(embedder_id)
+        return embedder.identity if embedder is not None else None
 
     def _chosen(self) -> str:
         return self.figures().chosen
 
-    def _built_in(self) -> Choice:
-        figures = self.figures()
-        speed = next((figure.chunks_per_s for figure in figures.runtimes if figure.chosen), None)
-        here = package_folder() is not None
-        return Choice(
-            BUILT_IN,
-            NAME,
-            "package",
-            dimensions=DIMENSIONS,
-            max_tokens=MAX_TOKENS,
-            pooling="mean",
-            available=here,
-            reason="" if here else "Its package is not installed.",
-            is_default=True,
-            runtime=figures.chosen,
-            chunks_per_s=speed,
-            note="Small and quick, for English; works without network.",
-        )
+
+def _unknown(embedder_id: str) -> EmbedderMissing:
+    return EmbedderMissing(
+        f"There is no embedder {embedder_id}.", hint="`jackdaw files embedders` lists those there are."
+    )

@@ -22,7 +22,12 @@ _BF16_FLAGS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 
 def usual_runtime(flags: frozenset[str]) -> str:
     """What to start with before anything was measured: bf16 where the processor has it."""
-    return "openvino bf16" if flags & _BF16_FLAGS else "openvino f32"
+    return "openvino bf16" if has_bf16(flags) else "openvino f32"
+
+
+def has_bf16(flags: frozenset[str]) -> bool:
+    """Whether the processor multiplies matrices of bf16; without it bf16 is slower than fp32."""
+    return bool(flags & _BF16_FLAGS)
 
 
 def choose(figures: Sequence[RuntimeFigure]) -> tuple[RuntimeFigure, ...]:

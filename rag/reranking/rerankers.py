@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
-from rag.embedding.embedders import GgufModels
+from models.errors import ModelsError
+from rag.embedding.choices import Definition
+from rag.embedding.definitions import Definitions
+from rag.embedding.embedders import GGUF, GgufModels
+from rag.errors import RerankerFailed
+from rag.reranking.cross_encoder import open_cross_encoder
+from rag.reranking.gguf import GgufReranker
 from rag.types import Reranker
+
+_NOT_IN_NAME = re.compile(r"[^A-Za-z0-9.-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +31,17 @@ class RerankerOption:
     reason: str = ""
 
 
+class ClosableReranker(Reranker, Protocol):
+    """A reranker with something to end."""
+
+    async def close(self) -> None: ...
+
+
 class Rerankers:
     """Opens rerankers by id and closes what it opened. All methods belong on one asyncio loop.
 
     `runtime` has the working folders of children, `definitions` is the file with the folders the user added. `budget_s`
-    is the longest that one call of `scores` may take before RerankerFailed.
+    is the longest that one call of `scores` may take before RerankerFailed; loading the model does not count.
     """
 
     def __init__(
@@ -37,27 +53,91 @@ class Rerankers:
         models: GgufModels | None = None,
         budget_s: float = 10.0,
     ) -> None:
-        raise NotImplementedError
+        self._runtime = runtime
+        self._pidfiles = pidfiles
+        self._definitions = Definitions(definitions)
+        self._models = models
+        self._budget_s = budget_s
+        self._opened: dict[str, ClosableReranker] = {}
+        self._opening = asyncio.Lock()
 
     async def choices(self) -> tuple[RerankerOption, ...]:
-        """All rerankers by name; loads nothing."""
-        raise NotImplementedError
+        """All rerankers; loads nothing."""
+        added = await asyncio.to_thread(self._definitions.read)
+        rows = [_folder_row(key, definition) for key, definition in added.items()]
+        if self._models is not None:
+            library = [model for model in await self._models.list() if model.kind == "rerank"]
+            rows += [
+                RerankerOption(GGUF + model.id, model.id, "gguf", not model.suspect, model.suspect) for model in library
+            ]
+        return tuple(rows)
 
     async def open(self, reranker_id: str) -> Reranker:
         """The reranker of that id, opened once and shared. Raises RerankerFailed with the reason when it is not here.
 
         Its scores are 0..1. More pairs than it reads in its time are refused with RerankerFailed, not cut.
         """
-        raise NotImplementedError
+        async with self._opening:
+            if reranker_id not in self._opened:
+                self._opened[reranker_id] = await self._open(reranker_id)
+            return self._opened[reranker_id]
 
     async def add(self, folder: Path) -> RerankerOption:
         """Take in a cross-encoder's folder after scoring one pair with it. Raises RerankerFailed."""
-        raise NotImplementedError
+        reranker = await open_cross_encoder(folder, self._runtime / "trial", self._pidfiles, self._budget_s)
+        try:
+            await reranker.scores("one", ["two"])
+        finally:
+            await reranker.close()
+        definition = Definition("sentence-transformers", str(folder))
+        key = await asyncio.to_thread(self._definitions.put, definition)
+        await self._forget(key)
+        return _folder_row(key, definition)
 
     async def remove(self, reranker_id: str) -> None:
         """Forget a folder that was added; unknown ids are fine."""
-        raise NotImplementedError
+        await asyncio.to_thread(self._definitions.drop, reranker_id)
+        await self._forget(reranker_id)
 
     async def close(self) -> None:
         """End every child."""
-        raise NotImplementedError
+        opened = list(self._opened.values())
+        self._opened.clear()
+        await asyncio.gather(*(reranker.close() for reranker in opened))
+
+    async def _open(self, reranker_id: str) -> ClosableReranker:
+        if reranker_id.startswith(GGUF) and self._models is not None:
+            return await self._open_gguf(self._models, reranker_id.removeprefix(GGUF))
+        definition = (await asyncio.to_thread(self._definitions.read)).get(reranker_id)
+        if definition is None:
+            raise _unknown(reranker_id)
+        work = self._runtime / _NOT_IN_NAME.sub("-", reranker_id)
+        return await open_cross_encoder(Path(definition.name), work, self._pidfiles, self._budget_s)
+
+    async def _open_gguf(self, models: GgufModels, model_id: str) -> ClosableReranker:
+        try:
+            library = await models.list()
+        except ModelsError as error:
+            raise RerankerFailed(error.message, hint=error.hint) from error
+        model = next((model for model in library if model.id == model_id and model.kind == "rerank"), None)
+        if model is None:
+            raise _unknown(GGUF + model_id)
+        return GgufReranker(model, models, self._budget_s)
+
+    async def _forget(self, reranker_id: str) -> None:
+        async with self._opening:
+            if (reranker := self._opened.pop(reranker_id, None)) is not None:
+                await reranker.close()
+
+
+def _folder_row(reranker_id: str, definition: Definition) -> RerankerOption:
+    folder = Path(definition.name)
+    here = folder.is_dir()
+    reason = "" if here else f"{folder} is not there any more."
+    return RerankerOption(reranker_id, folder.name, "sentence-transformers", here, reason)
+
+
+def _unknown(reranker_id: str) -> RerankerFailed:
+    return RerankerFailed(
+        f"There is no reranker {reranker_id}.", hint="`jackdaw files rerankers` lists those there are."
+    )
