@@ -37,6 +37,7 @@ _FORMATS = {
     "xml": "xml xsd xsl xslt svg rss atom plist resx csproj vbproj fsproj props targets xaml wsdl dtd pom kml gpx",
     "log": "log out err trace",
     "notebook": "ipynb",
+    "code": "cob cbl cpy",  # without a grammar: that of COBOL runs for ever on some texts
     "archive": "zip jar war apk whl egg",
     "text": "txt text srt vtt bib diff patch po pot",
 }
@@ -53,7 +54,6 @@ _CODE = {
     "c": "c",
     "clojure": "clj cljs cljc edn",
     "cmake": "cmake",
-    "cobol": "cob cbl cpy",
     "commonlisp": "lisp lsp cl",
     "cpp": "cpp cc cxx c++ hpp hh hxx h++ ipp inl tpp h",
     "csharp": "cs csx",

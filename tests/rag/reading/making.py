@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 def pdf(pages: Sequence[str], *, title: str = "", outline: Sequence[tuple[str, int]] = ()) -> bytes:
     """A PDF with one line of text per line of each page; `outline` has titles with their page from 0."""
     first = 4 + 2 * len(pages)
-    objects = ["<< /Type /Catalog /Pages 2 0 R /Outlines %d 0 R >>" % first]
+    objects = [f"<< /Type /Catalog /Pages 2 0 R /Outlines {first} 0 R >>"]
     kids = " ".join(f"{4 + 2 * index} 0 R" for index in range(len(pages)))
     objects.append(f"<< /Type /Pages /Count {len(pages)} /Kids [{kids}] >>")
     objects.append("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
@@ -41,7 +41,8 @@ def picture_pdf() -> bytes:
         [
             "<< /Type /Catalog /Pages 2 0 R >>",
             "<< /Type /Pages /Count 1 /Kids [3 0 R] >>",
-            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Resources << /XObject << /I 4 0 R >> >> /Contents 5 0 R >>",
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] /Contents 5 0 R"
+            " /Resources << /XObject << /I 4 0 R >> >> >>",
             "<< /Type /XObject /Subtype /Image /Width 16 /Height 16 /ColorSpace /DeviceGray /BitsPerComponent 8"
             f" /Filter /ASCIIHexDecode /Length {2 * len(picture) + 1} >>\nstream\n{picture.hex()}>\nendstream",
             "<< /Length 30 >>\nstream\nq 100 0 0 100 0 0 cm /I Do Q   \nendstream",
@@ -158,7 +159,8 @@ def odt() -> bytes:
         "<table:table><table:table-row><table:table-cell><text:p>a</text:p></table:table-cell>"
         "<table:table-cell><text:p>b</text:p></table:table-cell></table:table-row></table:table>"
     )
-    content = f"<office:document-content {_ODF}><office:body><office:text>{body}</office:text></office:body></office:document-content>"
+    body = f"<office:body><office:text>{body}</office:text></office:body>"
+    content = f"<office:document-content {_ODF}>{body}</office:document-content>"
     meta = f"<office:document-meta {_ODF}><office:meta><dc:title>Guide</dc:title></office:meta></office:document-meta>"
     return zipped({"mimetype": "application/vnd.oasis.opendocument.text", "content.xml": content, "meta.xml": meta})
 
