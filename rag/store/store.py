@@ -210,7 +210,7 @@ class FileStore:
     async def put_vectors(self, embedder_key: str, hashes: Sequence[bytes], vectors: Vectors) -> None:
         """Keep vectors (float32, one row per text hash). Raises EmbeddingMismatch for other dimensions.
 
-        Then place them: rag/vectors/placing.py.
+        Then place them: VectorIndex.place.
         """
         await self.database.write(lambda c: vector_rows.put(c, embedder_key, hashes, vectors))
 
@@ -232,11 +232,23 @@ class FileStore:
         """Ascending ids of all chunks Chroma should have in this space."""
         return await self.database.read(lambda c: vector_rows.wanted_ids(c, space))
 
+    async def count_wanted(self, space: Space) -> int:
+        """How many chunks Chroma should have in this space."""
+        return await self.database.read(lambda c: vector_rows.count_wanted(c, space))
+
+    async def sample_vectors(self, space: Space, size: int) -> Vectors:
+        """Up to `size` vectors from all over the space."""
+        return await self.database.read(lambda c: vector_rows.sample(c, space, size))
+
     async def iter_vectors(self, space: Space, size: int = 2048) -> AsyncIterator[tuple[Ids, Vectors]]:
         """All vectors of a space, some at a time; what changes meanwhile may be missed."""
         ids = await self.wanted_ids(space)
         for start in range(0, len(ids), size):
             yield await self.vectors(space, ids[start : start + size].tolist())
+
+    async def note_unplaced(self, space: Space, chunk_ids: Sequence[int]) -> None:
+        """Have these chunks looked at again: put into the space, or taken out of it."""
+        await self.database.write(lambda c: vector_rows.note(c, space, chunk_ids))
 
     async def note_all_unplaced(self, space: Space) -> None:
         """Have every chunk of the space placed again."""

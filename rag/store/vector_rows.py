@@ -21,6 +21,7 @@ from rag.types import Chunk, EmbedderIdentity, Vectors
 
 Ids = NDArray[np.int64]
 STORED = np.dtype("<f2")
+_LOOKED_AT = 20_000  # ids in which a chunk of the space is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ def note_all(connection: sqlite3.Connection, space: Space) -> None:
            WHERE m.collection_id = ?""",
         (space.id, space.collection_id),
     )
+
+
+def note(connection: sqlite3.Connection, space: Space, chunk_ids: Sequence[int]) -> None:
+    """List these chunks as unplaced."""
+    connection.executemany("INSERT OR IGNORE INTO unplaced VALUES (?, ?)", ((space.id, each) for each in chunk_ids))
 
 
 def spaces(connection: sqlite3.Connection, collection_id: int | None, mark: str) -> list[Space]:
@@ -182,6 +188,36 @@ def vectors_of(
         (json.dumps([int(number) for number in chunk_ids]), embedder_key),
     ).fetchall()
     return _columns(found, size)
+
+
+def count_wanted(connection: sqlite3.Connection, space: Space) -> int:
+    """How many chunks belong into a space."""
+    found = connection.execute(
+        """SELECT count(*) FROM memberships m JOIN chunks c ON c.document_id = m.document_id
+           WHERE m.collection_id = ? AND EXISTS
+           (SELECT 1 FROM vectors v WHERE v.text_hash = c.text_hash AND v.embedder = ?)""",
+        (space.collection_id, space.embedder_key),
+    )
+    return int(found.fetchone()[0])
+
+
+def sample(connection: sqlite3.Connection, space: Space, size: int) -> Vectors:
+    """Up to `size` vectors of a space, of chunks from all over it."""
+    first, last = connection.execute("SELECT min(id), max(id) FROM chunks").fetchone()
+    if first is None:
+        return _matrix([], space.dimensions)
+    found: dict[int, bytes] = {}
+    for start in np.linspace(first, last, size).astype(int).tolist():
+        row = connection.execute(
+            """SELECT c.id, v.vector FROM chunks c
+               JOIN memberships m ON m.document_id = c.document_id AND m.collection_id = ?
+               JOIN vectors v ON v.text_hash = c.text_hash AND v.embedder = ?
+               WHERE c.id BETWEEN ? AND ? ORDER BY c.id LIMIT 1""",
+            (space.collection_id, space.embedder_key, start, start + _LOOKED_AT),
+        ).fetchone()
+        if row is not None:
+            found[row[0]] = row[1]
+    return _matrix(list(found.values()), space.dimensions)
 
 
 def wanted_ids(connection: sqlite3.Connection, space: Space) -> Ids:

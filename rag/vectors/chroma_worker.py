@@ -1,0 +1,200 @@
+"""The worker that owns the vector index: the only code that knows Chroma. Run by models/worker.py.
+
+Chroma gets ids and unit vectors, never a text. Ids are decimal chunk ids; buffers are int64 ids and float32 rows.
+Two clients on one folder break it, so nothing else may open the folder while this runs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import chromadb
+import numpy as np
+from chromadb.config import Settings
+from chromadb.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from models.worker_loop import Buffers, Method
+
+THREADS = 4  # queries do not wait behind what is being added
+
+# Recall of the 50 nearest is .99 at 50,000 vectors, a query takes about a millisecond.
+NEIGHBOURS = 16
+EF_CONSTRUCTION = 128
+EF_SEARCH = 128
+FILE = "chroma.sqlite3"
+# A query waits for what is being added just then, so that is little at a time, and queries that wait go first.
+ADDED_AT_ONCE = 64
+QUERIES_FIRST_S = 1.0  # however many there are, something is added
+# How many rows Chroma keeps in its log before it writes the whole graph again: small ones are written often, large
+# ones not for each thousand rows. What is in the log is added again at the next start, some thousand rows a second.
+SYNC_SHARE = 20
+SYNC_LEAST, SYNC_MOST = 1000, 10_000
+
+
+class VectorIndexWorker:
+    """Chroma on one folder."""
+
+    def __init__(self) -> None:
+        self._client: Any = None
+        self._folder = Path()
+        self._collections: dict[str, Any] = {}
+        self._writing = threading.Lock()
+        self._asking = 0
+        self._quiet = threading.Condition()
+
+    def open(self, params: Mapping[str, Any], _: list[memoryview]) -> tuple[Any, Buffers]:
+        """Open the folder, with a client of Chroma that reads no environment and sends nothing."""
+        self._folder = Path(params["folder"])
+        settings = Settings(_env_file=None, anonymized_telemetry=False, allow_reset=False)
+        self._client = chromadb.PersistentClient(path=str(self._folder), settings=settings)
+        return {"version": chromadb.__version__}, ()
+
+    def spaces(self, _: Mapping[str, Any], __: list[memoryview]) -> tuple[Any, Buffers]:
+        """The names of all spaces."""
+        return sorted(collection.name for collection in self._client.list_collections()), ()
+
+    def add(self, params: Mapping[str, Any], buffers: list[memoryview]) -> tuple[Any, Buffers]:
+        """Put rows under ids, in the place of older ones."""
+        ids = np.frombuffer(buffers[0], np.int64)
+        vectors = np.frombuffer(buffers[1], np.float32).reshape(len(ids), -1)
+        with self._writing:
+            collection = self._made(params["space"])
+            for start in range(0, len(ids), self._most):
+                part = slice(start, start + self._most)
+                self._let_queries_go()
+                collection.upsert(ids=[str(number) for number in ids[part]], embeddings=vectors[part])
+            self._tune(collection)
+        return None, ()
+
+    def delete(self, params: Mapping[str, Any], buffers: list[memoryview]) -> tuple[Any, Buffers]:
+        """Take ids out."""
+        ids = np.frombuffer(buffers[0], np.int64)
+        with self._writing:
+            collection = self._found(params["space"])
+            for start in range(0, len(ids), self._most) if collection is not None else ():
+                self._let_queries_go()
+                collection.delete(ids=[str(number) for number in ids[start : start + self._most]])
+        return None, ()
+
+    def query(self, params: Mapping[str, Any], buffers: list[memoryview]) -> tuple[Any, Buffers]:
+        """The nearest ids with their cosines."""
+        collection = self._found(params["space"])
+        if collection is None:
+            return None, (b"", b"")
+        vector = np.frombuffer(buffers[0], np.float32)
+        with self._first():
+            found = collection.query(query_embeddings=[vector], n_results=params["k"], include=["distances"])
+        ids = np.array([int(name) for name in found["ids"][0]], np.int64)
+        cosines = 1 - np.array(found["distances"][0], np.float32)
+        return None, (ids.tobytes(), cosines.tobytes())
+
+    def count(self, params: Mapping[str, Any], _: list[memoryview]) -> tuple[Any, Buffers]:
+        """How many rows a space has."""
+        collection = self._found(params["space"])
+        return 0 if collection is None else collection.count(), ()
+
+    def ids(self, params: Mapping[str, Any], _: list[memoryview]) -> tuple[Any, Buffers]:
+        """All ids of a space, ascending."""
+        collection = self._found(params["space"])
+        names = [] if collection is None else collection.get(include=[])["ids"]
+        return None, (np.sort(np.array([int(name) for name in names], np.int64)).tobytes(),)
+
+    def vectors(self, params: Mapping[str, Any], buffers: list[memoryview]) -> tuple[Any, Buffers]:
+        """What the space holds under these ids: those that are there, and their rows."""
+        collection = self._found(params["space"])
+        wanted = [str(number) for number in np.frombuffer(buffers[0], np.int64)]
+        if collection is None or not wanted:
+            return None, (b"", b"")
+        found = collection.get(ids=wanted, include=["embeddings"])
+        ids = np.array([int(name) for name in found["ids"]], np.int64)
+        return None, (ids.tobytes(), np.asarray(found["embeddings"], np.float32).tobytes())
+
+    def drop(self, params: Mapping[str, Any], _: list[memoryview]) -> tuple[Any, Buffers]:
+        """Remove a space."""
+        with self._writing:
+            self._collections.pop(params["space"], None)
+            with contextlib.suppress(NotFoundError):
+                self._client.delete_collection(params["space"])
+        return None, ()
+
+    def compact(self, params: Mapping[str, Any], _: list[memoryview]) -> tuple[Any, Buffers]:
+        """Close Chroma for good, write its database anew without what was deleted, and remove folders it left."""
+        with self._writing:
+            self._collections.clear()
+            self._client.close()
+        folder = Path(params["folder"])
+        with contextlib.closing(sqlite3.connect(folder / FILE, isolation_level=None)) as connection:
+            connection.execute("PRAGMA secure_delete = ON")
+            used = {row[0] for row in connection.execute("SELECT id FROM segments")}
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        left = [entry for entry in folder.iterdir() if entry.is_dir() and entry.name not in used]
+        for entry in left:
+            for file in entry.iterdir():
+                file.unlink()
+            entry.rmdir()
+        return len(left), ()
+
+    @contextlib.contextmanager
+    def _first(self) -> Iterator[None]:
+        with self._quiet:
+            self._asking += 1
+        try:
+            yield
+        finally:
+            with self._quiet:
+                self._asking -= 1
+                self._quiet.notify_all()
+
+    def _let_queries_go(self) -> None:
+        with self._quiet:
+            self._quiet.wait_for(lambda: self._asking == 0, timeout=QUERIES_FIRST_S)
+
+    @property
+    def _most(self) -> int:
+        return min(ADDED_AT_ONCE, int(self._client.get_max_batch_size()))
+
+    def _found(self, space: str) -> Any:
+        if space not in self._collections:
+            try:
+                self._collections[space] = self._client.get_collection(space, embedding_function=None)
+            except NotFoundError:
+                return None
+        return self._collections[space]
+
+    def _made(self, space: str) -> Any:
+        if (found := self._found(space)) is not None:
+            return found
+        hnsw = {
+            "space": "cosine",
+            "max_neighbors": NEIGHBOURS,
+            "ef_construction": EF_CONSTRUCTION,
+            "ef_search": EF_SEARCH,
+            "num_threads": max(1, (os.cpu_count() or 2) // 2),
+            "sync_threshold": SYNC_LEAST,
+        }
+        self._collections[space] = self._client.create_collection(
+            space, embedding_function=None, configuration={"hnsw": hnsw}
+        )
+        return self._collections[space]
+
+    def _tune(self, collection: Any) -> None:
+        """Let a growing space be written less often."""
+        wanted = max(SYNC_LEAST, min(SYNC_MOST, collection.count() // SYNC_SHARE))
+        if wanted >= 1.5 * collection.configuration["hnsw"]["sync_threshold"]:
+            collection.modify(configuration={"hnsw": {"sync_threshold": wanted}})
+
+
+def methods() -> Mapping[str, Method]:
+    """What the parent may ask."""
+    os.umask(0o077)  # Chroma makes its files by it: 0644 otherwise
+    worker = VectorIndexWorker()
+    names = ("open", "spaces", "add", "delete", "query", "count", "ids", "vectors", "drop", "compact")
+    return {name: getattr(worker, name) for name in names}

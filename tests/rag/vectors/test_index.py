@@ -1,0 +1,225 @@
+"""The vector index: what it acknowledged stays, what it lost is made anew, and it never stops search."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import stat
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.errors import EmbeddingMismatch, VectorsBroken
+from rag.store.rows import Removed, Space
+from rag.store.store import FileStore
+from rag.vectors.index import VectorIndex
+from rag.vectors.quarantine import quarantined
+from tests.rag.store.filled import IDENTITY, add_files, embed, new_collection, vector
+
+pytestmark = pytest.mark.anyio
+
+MANY = 1300  # more than Chroma keeps in its log: some are in the graph's files, some are not
+
+
+class Filled:
+    """A store and its index with `MANY` chunks in one space."""
+
+    def __init__(self, folder: Path, store: FileStore, space: Space) -> None:
+        self.folder, self.store, self.space = folder, store, space
+        self.index = self.opened()
+
+    def opened(self) -> VectorIndex:
+        return VectorIndex(self.folder / "vectors", self.store)
+
+    async def nearest(self, index: VectorIndex) -> list[list[int]]:
+        """The ids of the five nearest of each of some texts."""
+        found = [await index.query(self.space.name, vector(f"text {n}"), 5) for n in range(0, MANY, 97)]
+        return [[number for number, _ in hits] for hits in found]
+
+
+@pytest.fixture
+async def filled(tmp_path: Path) -> AsyncIterator[Filled]:
+    store = await FileStore.open(tmp_path / "files.db")
+    collection = await new_collection(store)
+    space = await store.open_space(collection.id, IDENTITY)
+    await add_files(store, collection.roots[0].id, {f"{n}.txt": [f"text {n}"] for n in range(MANY)})
+    made = Filled(tmp_path, store, space)
+    await embed(store, space, made.index)
+    yield made
+    await made.index.close()
+    await store.close()
+
+
+def files(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file()]
+
+
+async def test_the_nearest_are_found_with_their_cosines_and_files_are_the_users_own(filled: Filled) -> None:
+    hits = await filled.index.query(filled.space.name, vector("text 7"), 3)
+    (row,) = await filled.store.chunks([hits[0][0]])
+    assert row.chunk.text == "text 7"
+    assert hits[0][1] == pytest.approx(1, abs=1e-3)
+    assert hits[0][1] >= hits[1][1] >= hits[2][1]
+    assert await filled.index.count(filled.space.name) == MANY
+    assert await filled.index.query("no-such-space", vector("x"), 3) == []
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in files(filled.folder / "vectors")}
+    assert modes == {0o600}
+    with pytest.raises(EmbeddingMismatch):
+        await filled.index.add(filled.space.name, [1], np.ones((1, 4), np.float32))
+
+
+async def test_what_was_acknowledged_survives_a_kill_of_the_worker(filled: Filled) -> None:
+    for round_ in range(3):
+        added = [10_000 + round_ * 10 + n for n in range(10)]
+        await filled.index.add(filled.space.name, added, np.stack([vector(str(n)) for n in added]))
+        pid = filled.index.pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        assert set(added) <= set((await filled.index.ids(filled.space.name)).tolist())
+        assert filled.index.pid != pid
+        for number in added:
+            assert (await filled.index.query(filled.space.name, vector(str(number)), 1))[0][0] == number
+    assert filled.index.problem == ""
+
+
+async def test_files_removed_from_the_store_leave_the_index(filled: Filled) -> None:
+    collection = await filled.store.by_name("notes")
+    root = collection.roots[0].id
+    (hit, *_) = await filled.index.query(filled.space.name, vector("text 3"), 1)
+    await filled.store.apply([Removed(root, "3.txt")])
+    assert await filled.index.place(filled.space)
+    assert hit[0] not in (await filled.index.ids(filled.space.name)).tolist()
+    assert (await filled.index.query(filled.space.name, vector("text 3"), 1))[0][1] < 0.99
+
+
+def _graph(folder: Path, name: str) -> Path:
+    (found,) = folder.glob(f"vectors/index/*/{name}")
+    return found
+
+
+def _cut(name: str, size: int) -> Callable[[Path], None]:
+    return lambda folder: os.truncate(_graph(folder, name), size)
+
+
+def _cut_database(folder: Path) -> None:
+    os.truncate(folder / "vectors/index/chroma.sqlite3", 100_000)
+
+
+def _lose_graph(folder: Path) -> None:
+    for file in _graph(folder, "header.bin").parent.iterdir():
+        file.unlink()
+
+
+def _lose_all(folder: Path) -> None:
+    for file in files(folder / "vectors/index"):
+        file.unlink()
+
+
+DAMAGE = {
+    "vectors cut": _cut("data_level0.bin", 20_000),
+    "vectors emptied": _cut("data_level0.bin", 0),
+    "header cut": _cut("header.bin", 50),  # kills the worker by SIGSEGV
+    "names cut": _cut("index_metadata.pickle", 500),
+    "database cut": _cut_database,
+    "database empty": lambda folder: os.truncate(folder / "vectors/index/chroma.sqlite3", 0),
+    "graph lost": _lose_graph,
+    "all lost": _lose_all,
+}
+
+
+@pytest.mark.accept(34)
+@pytest.mark.parametrize("damage", DAMAGE)
+async def test_a_damaged_index_is_quarantined_and_made_anew_with_the_same_results(filled: Filled, damage: str) -> None:
+    before = await filled.nearest(filled.index)
+    await filled.index.close()
+    DAMAGE[damage](filled.folder)
+    filled.index = filled.opened()
+    await filled.index.start()
+    await filled.index.wait_whole()
+    assert filled.index.problem == ""
+    assert await filled.nearest(filled.index) == before
+    assert await filled.index.count(filled.space.name) == MANY
+    assert len(quarantined(filled.folder / "vectors")) == 1
+    assert await filled.store.missing_vectors(filled.space) == []
+
+
+async def test_while_the_index_is_made_anew_questions_say_so(filled: Filled) -> None:
+    told: list[str] = []
+    await filled.index.close()
+    _cut("header.bin", 50)(filled.folder)
+    filled.index = VectorIndex(
+        filled.folder / "vectors", filled.store, changed=lambda: told.append(filled.index.problem)
+    )
+    with pytest.raises(VectorsBroken, match="only words"):
+        await filled.index.query(filled.space.name, vector("text 1"), 1)
+    with pytest.raises(VectorsBroken, match="only words"):
+        await filled.index.query(filled.space.name, vector("text 1"), 1)
+    await filled.index.wait_whole()
+    assert (await filled.index.query(filled.space.name, vector("text 1"), 1))[0][1] > 0.99
+    assert told[0] != "" and told[-1] == ""
+
+
+async def test_a_rebuild_that_was_killed_goes_on_at_the_next_start(filled: Filled) -> None:
+    before = await filled.nearest(filled.index)
+    await filled.index.rebuild("a test")
+    await filled.index.close()
+    filled.index = filled.opened()
+    await filled.index.start()
+    await filled.index.wait_whole()
+    assert await filled.nearest(filled.index) == before
+
+
+async def test_a_worker_that_hangs_is_replaced(filled: Filled) -> None:
+    await filled.index.close()
+    filled.index = VectorIndex(filled.folder / "vectors", filled.store, call_s=3)
+    await filled.index.count(filled.space.name)
+    assert filled.index.pid is not None
+    os.kill(filled.index.pid, signal.SIGSTOP)
+    assert (await filled.index.query(filled.space.name, vector("text 1"), 1))[0][1] > 0.99
+    assert filled.index.problem == ""
+    assert quarantined(filled.folder / "vectors") == []
+
+
+async def test_start_takes_out_what_does_not_belong_and_adds_what_lacks(filled: Filled) -> None:
+    wanted = await filled.store.wanted_ids(filled.space)
+    await filled.index.add(filled.space.name, [99_999], vector("left over")[None])
+    await filled.index.delete(filled.space.name, wanted[:20])
+    await filled.index.add("another-space", [1], vector("x")[None])
+    await filled.index.start()
+    assert (await filled.index.ids(filled.space.name)).tolist() == wanted.tolist()
+    assert await filled.index.spaces() == [filled.space.name]
+
+
+async def test_what_was_deleted_is_in_no_file_of_the_index(filled: Filled) -> None:
+    secret = vector("the secret")
+    await filled.index.add("doomed", [5], secret[None])
+    await filled.index.drop("doomed")
+    await filled.index.compact()
+    assert all(secret.tobytes() not in file.read_bytes() for file in files(filled.folder / "vectors"))
+    assert (await filled.index.query(filled.space.name, vector("text 1"), 1))[0][1] > 0.99
+
+
+async def test_the_environment_and_a_hostile_dotenv_change_nothing(
+    filled: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = filled.folder / "elsewhere"
+    await filled.index.close()
+    monkeypatch.setenv("CHROMA_PERSIST_DIRECTORY", str(elsewhere))
+    (filled.folder / "vectors/work/.env").write_text(f"persist_directory={elsewhere}\nchroma_server_host=evil\n")
+    filled.index = filled.opened()
+    assert await filled.index.count(filled.space.name) == MANY
+    assert not elsewhere.exists()
+
+
+async def test_adding_at_the_same_time_as_asking(filled: Filled) -> None:
+    rows = np.stack([vector(f"more {n}") for n in range(300)])
+    ids = list(range(20_000, 20_300))
+    added = asyncio.create_task(filled.index.add(filled.space.name, ids, rows))
+    found = 0
+    while not added.done():
+        found += len(await filled.index.query(filled.space.name, vector("text 1"), 3))
+    await added
+    assert found and await filled.index.count(filled.space.name) == MANY + 300
