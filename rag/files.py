@@ -63,7 +63,7 @@ class Files:
 
     def __init__(self, store: FileStore, places: FilesPlaces, hooks: FilesHooks) -> None:
         self.store = store
-        self.vectors = VectorIndex(places.vectors, home=places.runtime / "vectors", pidfiles=places.pidfiles)
+        self.vectors = VectorIndex(places.vectors, store, pidfiles=places.pidfiles, changed=self._vectors_changed)
         self.embedders = Embedders(
             cache=places.cache / "embedding",
             runtime=places.runtime / "embedding",
@@ -85,7 +85,9 @@ class Files:
         self.indexer = Indexer(parts, self.throttle, hooks.on_change)
         self.watcher = Watcher(store, hooks.reindex or self._reindex, hooks.on_change)
         self.searcher = Searcher(store, self.vectors, self.embedders, self.rerankers)
+        self._on_change = hooks.on_change
         self._starting: asyncio.Task[None] | None = None
+        self._telling: set[asyncio.Task[None]] = set()
         self._letting_go = Cancel()
 
     @classmethod
@@ -109,17 +111,27 @@ class Files:
             closing.push_async_callback(self.store.close)
             for part in (self.vectors, self.rerankers, self.embedders, self.readers, self.watcher):
                 closing.push_async_callback(part.close)
-            if self._starting is not None:
-                self._starting.cancel()
-                await asyncio.gather(self._starting, return_exceptions=True)
+            tasks = [*self._telling, *([self._starting] if self._starting else [])]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _start(self, watch: bool) -> None:
         try:
-            await self.indexer.reconcile()
+            await self.vectors.start()
         except (RagError, ModelsError) as error:
             log.warning("the vector index was not compared with the database: %s", error)
         if watch:
             await self.watcher.start()
+
+    def _vectors_changed(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._tell_all(), name="vectors changed")
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _tell_all(self) -> None:
+        for collection in await self.store.collections(None):
+            self._on_change(collection.id)
 
     async def _reindex(self, collection_id: int, paths: Sequence[Path]) -> None:
         await self.indexer.index(collection_id, lambda _: None, self._letting_go, paths=paths)

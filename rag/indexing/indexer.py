@@ -7,18 +7,17 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import Cancelled
 from models.progress import Cancel
 from rag.embedding.embedders import Embedders
-from rag.errors import RagError
+from rag.errors import RagError, VectorsBroken
 from rag.indexing.order import Order
 from rag.indexing.pace import Pace
 from rag.indexing.progress import IndexNow, IndexReport, Tracker
-from rag.indexing.reconcile import compare, drop_strangers
 from rag.indexing.run import Run
 from rag.indexing.space_work import Feed, SpaceWork
 from rag.indexing.throttle import Throttle
@@ -74,7 +73,7 @@ class Indexer:
         stops the others. What is done stays done when this is cancelled or killed. `report` gets an IndexNow some ten
         times a second; its `progress` is what a job tells.
         Raises CollectionNotFound, EmbedderMissing and EmbedderFailed (what was read can be found by its words then),
-        VectorsBroken, DiskFull, Cancelled.
+        DiskFull, Cancelled.
         """
         began = time.monotonic()
         collection = await self._store.collection(collection_id)
@@ -132,17 +131,6 @@ class Indexer:
         found = [tracker.snapshot(time.monotonic()) for tracker in self._trackers.get(collection_id, ())]
         return max(found, key=lambda now: (now.files_total, now.chunks_total), default=None)
 
-    async def reconcile(self) -> None:
-        """Make the vector index hold the vectors that the database has, no more and no less. Called once, at start.
-
-        Raises VectorsBroken.
-        """
-        await drop_strangers(self._store, self._parts.vectors)
-        pace = Pace(self._throttle, Cancel())
-        for space in await self._store.spaces():
-            await self._work(space).place(pace)
-            await compare(self._store, self._parts.vectors, space)
-
     async def _make(
         self,
         run: Run,
@@ -176,7 +164,7 @@ class Indexer:
             if filling is not None:
                 filling.cancel()
                 await asyncio.gather(filling, return_exceptions=True)
-        await self._place_rest(collection.id, pace)
+        await self._place_rest(collection.id)
         return embedded
 
     async def _fill(self, collection: CollectionRow, feed: Feed, pace: Pace, tracker: Tracker) -> int:
@@ -187,15 +175,16 @@ class Indexer:
             await work.fill(embedder, feed, Pace(pace.throttle, pace.cancel, told))
         return work.embedded - before
 
-    async def _place_rest(self, collection_id: int, pace: Pace) -> None:
+    async def _place_rest(self, collection_id: int) -> None:
         """What is gone goes from every space, also from one that is being made; what has its vectors comes in."""
         for space in await self._store.spaces(collection_id):
-            await self._work(space).place(pace)
+            await self._work(space).place()
 
     async def _forget(self, spaces: Sequence[Space]) -> None:
         for space in spaces:
             self._works.pop(space.id, None)
-            await self._parts.vectors.drop(space.name)
+            with suppress(VectorsBroken):  # one that is made anew gets only the spaces that the database knows
+                await self._parts.vectors.drop(space.name)
 
     async def _allow_roots(self) -> None:
         collections = await self._store.collections(None)
@@ -208,13 +197,13 @@ class Indexer:
 
     @contextmanager
     def _counted(self, work: SpaceWork, tracker: Tracker) -> Iterator[Callable[[], None]]:
-        """Gives a function that tells the tracker what was placed since the last time."""
-        seen = work.placed
+        """Gives a function that tells the tracker what was embedded since the last time."""
+        seen = work.embedded
 
         def told() -> None:
             nonlocal seen
-            tracker.placed(work.placed - seen)
-            seen = work.placed
+            tracker.placed(work.embedded - seen)
+            seen = work.embedded
 
         yield told
         told()

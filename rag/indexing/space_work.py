@@ -7,9 +7,9 @@ twice. Several runs may work at one space at the same time.
 from __future__ import annotations
 
 import asyncio
-import time
+import contextlib
 from asyncio import FIRST_COMPLETED
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,15 +17,12 @@ from rag.errors import EmbedderFailed, VectorsBroken
 from rag.indexing.pace import Pace
 from rag.store.rows import MissingVector, Space
 from rag.store.store import FileStore
-from rag.store.vector_rows import Placement
 from rag.types import Embedder
 from rag.vectors.index import VectorIndex
 
 CALL_TEXTS = 128  # about a second of work: what a chat has to wait for at most, at half of the processors
 CALLS = 3  # while one is embedded, the next is on its way and the vectors of the last are written
 _LOOK_S = 0.2
-_MEND_S = 60.0  # how long the vector index may take to be made anew before a run gives up
-_MEND_EVERY_S = 0.5
 
 
 @dataclass(slots=True)
@@ -43,21 +40,19 @@ class Feed:
 
 
 class SpaceWork:
-    """The work at one space. `embedded` counts texts, `placed` chunks that were put into the vector index."""
+    """The work at one space; `embedded` counts texts since the start."""
 
     def __init__(self, store: FileStore, vectors: VectorIndex, space: Space) -> None:
         self.space = space
         self.embedded = 0
-        self.placed = 0
         self._store = store
         self._vectors = vectors
         self._at_work: set[bytes] = set()  # hashes of texts that some run is embedding
-        self._placing = asyncio.Lock()
 
     async def fill(self, embedder: Embedder, feed: Feed, pace: Pace) -> None:
         """Work until the feed has ended and nothing is left to be done.
 
-        Raises Cancelled, EmbedderFailed, VectorsBroken, DiskFull.
+        Raises Cancelled, EmbedderFailed, DiskFull.
         """
         calls: set[asyncio.Task[None]] = set()
         try:
@@ -71,18 +66,9 @@ class SpaceWork:
                     break
                 await _wait(feed, calls)
                 calls = _running(calls)
-            await self.place(pace)
+            await self.place()
         finally:
             await _end(calls)
-
-    async def place(self, pace: Pace) -> None:
-        """Give the vector index what it lacks and the database has, and take out what is gone. Raises VectorsBroken."""
-        async with self._placing:
-            while not (what := await self._store.placement(self.space)).empty:
-                await _patiently(self._give, what)
-                await self._store.placed(self.space, what)
-                self.placed += len(what.add)
-                pace.told()
 
     async def _next(self, feed: Feed, calls: set[asyncio.Task[None]]) -> list[MissingVector]:
         """Texts for one call that nobody embeds yet; from now on they are at work."""
@@ -114,28 +100,16 @@ class SpaceWork:
                     hint="Choose the model again for this collection, or another one.",
                 )
             await self._store.put_vectors(self.space.embedder_key, [one.text_hash for one in batch], vectors)
-            self.embedded += len(batch)
         finally:
             self._at_work.difference_update(one.text_hash for one in batch)
-        await self.place(pace)
+        await self.place(max(one.chunk_id for one in batch))
+        self.embedded += len(batch)
+        pace.told()
 
-    async def _give(self, what: Placement) -> None:
-        if len(what.delete):
-            await self._vectors.delete(self.space.name, what.delete)
-        if len(what.add):
-            await self._vectors.add(self.space.name, what.add, what.vectors)
-
-
-async def _patiently(give: Callable[[Placement], Awaitable[None]], what: Placement) -> None:
-    """Wait for a vector index that is being made anew."""
-    until = time.monotonic() + _MEND_S
-    while True:
-        try:
-            return await give(what)
-        except VectorsBroken:
-            if time.monotonic() > until:
-                raise
-            await asyncio.sleep(_MEND_EVERY_S)
+    async def place(self, up_to: int | None = None) -> None:
+        """Give the vector index what the database has. One that is being made anew is left alone: it gets all."""
+        with contextlib.suppress(VectorsBroken):
+            await self._vectors.place(self.space, up_to)
 
 
 async def _wait(feed: Feed, calls: set[asyncio.Task[None]]) -> None:

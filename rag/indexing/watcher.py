@@ -18,7 +18,7 @@ from models.errors import Cancelled, ModelsError
 from rag.errors import RagError
 from rag.indexing.clocks import has_slept, read_clocks
 from rag.indexing.watch_events import Burst
-from rag.indexing.watch_thread import Lost, WatchThread
+from rag.indexing.watch_thread import Lost, Notice, Ready, WatchThread
 from rag.store.rows import CollectionRow
 from rag.store.store import FileStore
 
@@ -44,10 +44,18 @@ class Watcher:
     changed.
     """
 
-    def __init__(self, store: FileStore, reindex: Reindex, on_change: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        store: FileStore,
+        reindex: Reindex,
+        on_change: Callable[[int], None],
+        *,
+        poll_every_s: float = POLL_EVERY_S,
+    ) -> None:
         self._store = store
         self._reindex = reindex
         self._on_change = on_change
+        self._poll_every_s = poll_every_s
         self._watched: dict[int, _Watched] = {}
         self._ticking: asyncio.Task[None] | None = None
         self._refreshing = asyncio.Lock()
@@ -63,10 +71,8 @@ class Watcher:
         return frozenset(root for one in self._watched.values() for root in one.told_of)
 
     async def start(self) -> None:
-        """Begin to watch, and have everything looked at once: much may have changed since the last time."""
+        """Begin to watch. Whenever that begins everything is looked at: much may have changed meanwhile."""
         await self.refresh()
-        for one in self._watched.values():
-            one.rescan()
         self._ticking = asyncio.create_task(self._tick(), name="watcher")
 
     async def refresh(self) -> None:
@@ -78,7 +84,7 @@ class Watcher:
                     await self._watched.pop(number).close()
             for number, collection in wanted.items():
                 if number not in self._watched:
-                    self._watched[number] = _Watched(collection, self._reindex, self._on_change)
+                    self._watched[number] = _Watched(collection, self._reindex, self._on_change, self._poll_every_s)
 
     async def close(self) -> None:
         """Stop watching; a run that was asked for is let go of."""
@@ -106,13 +112,16 @@ class Watcher:
 class _Watched:
     """One collection: a thread that is told, a burst per root, a task that asks for looks."""
 
-    def __init__(self, collection: CollectionRow, reindex: Reindex, on_change: Callable[[int], None]) -> None:
+    def __init__(
+        self, collection: CollectionRow, reindex: Reindex, on_change: Callable[[int], None], poll_every_s: float
+    ) -> None:
         self.roots = _paths(collection)
         self.problems: dict[int, str] = {}
         self.told_of: frozenset[int] = frozenset()
         self._id = collection.id
         self._reindex = reindex
         self._on_change = on_change
+        self._poll_every_s = poll_every_s
         self._bursts = {root.id: Burst(root.path) for root in collection.roots}
         self._marks: dict[int, _Mark] = {}
         self._thread: WatchThread | None = None
@@ -136,10 +145,11 @@ class _Watched:
         for root in changed:
             self._bursts[root].ask_rescan(now)
             self._changed.set()
+        self.told_of &= marks.keys()
         if any(_is_folder(marks.get(root)) or _is_folder(before.get(root)) for root in changed):
             await self._close_thread()
             self._open(marks)
-        every = ANYWAY_EVERY_S if not self.problems else POLL_EVERY_S
+        every = ANYWAY_EVERY_S if not self.problems else self._poll_every_s
         if now - self._looked_at >= every:
             self.rescan()
 
@@ -150,28 +160,33 @@ class _Watched:
 
     def _open(self, marks: dict[int, _Mark]) -> None:
         self._marks = marks
-        self.told_of = frozenset(marks)
         self.problems = {}
         folders = [self.roots[root] for root, mark in marks.items() if _is_folder(mark)]
+        self.told_of = frozenset() if folders else frozenset(marks)
         self._thread = WatchThread(folders, self._notice) if folders else None
+        if not folders:
+            self.rescan()
 
     async def _close_thread(self) -> None:
         if self._thread is not None:
             await self._thread.stop()
             self._thread = None
 
-    def _notice(self, what: frozenset[str] | Lost) -> None:
-        if isinstance(what, Lost):
+    def _notice(self, what: Notice) -> None:
+        if isinstance(what, Ready):
+            self.told_of = frozenset(self._marks)
+            self.rescan()
+        elif isinstance(what, Lost):
             self._lose(what.problem)
-            return
-        for burst in self._bursts.values():
-            burst.add([path for path in what if _is_in(path, burst.root)], time.monotonic())
-        self._changed.set()
+        else:
+            for burst in self._bursts.values():
+                burst.add([path for path in what if _is_in(path, burst.root)], time.monotonic())
+            self._changed.set()
 
     def _lose(self, problem: str) -> None:
         log.warning("collection %d is not told of changes: %s", self._id, problem)
-        sentence = f"Changes are noticed only every {POLL_EVERY_S:.0f} seconds: {problem.rstrip('.')}."
-        self.problems = dict.fromkeys(self.told_of, sentence)
+        sentence = f"Changes are noticed only every {self._poll_every_s:.0f} seconds: {problem.rstrip('.')}."
+        self.problems = dict.fromkeys(self._marks, sentence)
         self.told_of = frozenset()
         self.rescan()
         self._on_change(self._id)
