@@ -9,7 +9,7 @@ from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent, QMouseE
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from desktop.qt.components import paint
-from desktop.qt.components.button import Button
+from desktop.qt.components.button import Button, IconButton
 from desktop.qt.components.card import Card
 from desktop.qt.components.label import ElidedLabel, plain_tooltip
 from desktop.qt.components.menu import Menu
@@ -17,7 +17,7 @@ from desktop.qt.files.passage import Passage
 from desktop.qt.files.place_words import decisive, detail_words, name_of, spoken_result
 from desktop.qt.surface import row
 from desktop.qt.theme import Theme
-from desktop.qt.tokens import RADIUS_CHIP
+from desktop.qt.tokens import BUTTON_SMALL, RADIUS_CHIP
 
 if TYPE_CHECKING:
     from desktop.wire_files import SearchResult
@@ -103,8 +103,8 @@ class SourceCard(Card):
         self.content.addWidget(self.passage)
         self._foot = QWidget()
         self.open_button = Button(theme, "Open in editor", "ghost", icon="external-link", small=True)
-        self.preview_button = Button(theme, "Preview", "ghost", icon="eye", small=True)
-        self.copy_button = Button(theme, "Copy", "ghost", icon="copy", small=True)
+        self.preview_button = IconButton(theme, "eye", "Preview", keys="Space", size=BUTTON_SMALL, icon_size=16)
+        self.copy_button = IconButton(theme, "copy", "Copy the passage", size=BUTTON_SMALL, icon_size=16)
         foot = row(self._foot)
         for button in (self.open_button, self.preview_button, self.copy_button):
             foot.addWidget(button)

@@ -57,7 +57,7 @@ class SourceList(QScrollArea):
             other.set_chosen(other is card)
         if card is None:
             return False
-        self._inside.adjustSize()
+        self._column.activate()
         self.ensureWidgetVisible(card, 0, self._theme.px(16))
         if focus:
             card.setFocus(Qt.FocusReason.OtherFocusReason)

@@ -94,7 +94,9 @@ class InlineReader:
         position = 0
         for start, end, span in sorted(self._found(text, marks), key=lambda found: found[0]):
             if start >= position:
-                yield Span(text[position:start], marks)
+                # Marks that touch would be one number: a hair keeps them apart.
+                touching = start == position and start > 0 and bool(span.marks & Mark.CITATION)
+                yield Span("\u200a" if touching else text[position:start], marks)
                 yield span
                 position = end
         yield Span(text[position:], marks)

@@ -341,7 +341,8 @@ class ProseBlock(PieceWidget):
                 if first >= last:
                     continue
                 y = layout.position().y() + line.y() + line.height() - 2 * side - BLEED
-                x, right = _x(line, first), _x(line, last)
+                left = layout.position().x()
+                x, right = left + _x(line, first), left + _x(line, last)
                 while x + side <= right:
                     paint.disc(painter, x + side / 2, y, side / 2, theme.color("warning"))
                     x += 2.5 * side

@@ -50,9 +50,11 @@ def test_the_palette_runs_commands_and_opens_chats(main_window: MainWindow, qtbo
 def test_pages_have_their_keys_and_only_pages_that_exist(main_window: MainWindow, qtbot: QtBot) -> None:
     qtbot.keyClick(main_window, Qt.Key.Key_2, CONTROL)
     assert main_window.pages.currentWidget() is main_window.models
+    qtbot.keyClick(main_window, Qt.Key.Key_3, CONTROL)
+    assert main_window.pages.currentWidget() is main_window.files
     qtbot.keyClick(main_window, Qt.Key.Key_1, CONTROL)
     assert main_window.pages.currentWidget() is main_window.chat
-    assert sorted(main_window.rail._buttons) == ["chat", "models"]
+    assert sorted(main_window.rail._buttons) == ["chat", "files", "models"]
 
 
 def test_f1_lists_every_key(main_window: MainWindow, qtbot: QtBot) -> None:
@@ -155,7 +157,7 @@ def test_f6_leads_through_every_area_and_back(main_window: MainWindow, qtbot: Qt
     assert seen[4] is main_window.chat.column.composer.edit
 
 
-@pytest.mark.parametrize("page", ["chat", "models"])
+@pytest.mark.parametrize("page", ["chat", "models", "files"])
 def test_every_control_has_a_name_and_tab_reaches_the_composer(
     main_window: MainWindow, qtbot: QtBot, page: str
 ) -> None:
