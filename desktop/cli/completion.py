@@ -11,16 +11,22 @@ from desktop.settings import FIELDS
 
 # After these words a name from the service follows; the shell asks for it with `jackdaw _names KIND`.
 OF_A_MODEL = ("show", "rm", "fit", "options", "quantize", "types", "measure", "split", "merge")
-KINDS = ("models", "keys", "adapters", "jobs")
+OF_A_COLLECTION = ("rename", "embedder", "reranker", "local-only", "watch", "pause", "resume", "index", "rm")
+KINDS = ("models", "keys", "adapters", "jobs", "collections", "embedders")
 DYNAMIC: dict[tuple[str, ...], str] = {
     **dict.fromkeys([("models", name) for name in OF_A_MODEL], "models"),
     ("bench",): "models",
     ("key", "revoke"): "keys",
     ("models", "adapters", "rm"): "adapters",
     **dict.fromkeys([("jobs", name) for name in ("watch", "pause", "resume", "cancel")], "jobs"),
+    **dict.fromkeys([("files", "collections", name) for name in OF_A_COLLECTION], "collections"),
+    ("files", "embedders", "rm"): "embedders",
 }
 # After these words a file or folder follows.
-FILES = (("models", "import"), ("models", "adapters", "import"), ("models", "scan"), ("models", "convert"))
+FILES = (
+    *(("models", "import"), ("models", "adapters", "import"), ("models", "scan"), ("models", "convert")),
+    *(("files", "add"), ("files", "rm"), ("files", "open"), ("files", "embedders", "add")),
+)
 
 
 async def run(context: Context) -> int:
@@ -51,6 +57,10 @@ async def _names(client: Client, kind: str) -> list[str]:
         return [adapter.id for adapter in await client.adapters()]
     if kind == "jobs":
         return [job.id for job in await client.jobs() if job.state not in ("done", "failed", "cancelled")]
+    if kind == "collections":
+        return [collection.name for collection in await client.collections()]
+    if kind == "embedders":
+        return [embedder.id for embedder in await client.embedders()]
     return [key.name for key in await client.keys() if key.revoked_at is None]
 
 

@@ -18,7 +18,9 @@ ALREADY_RUNNING = 3
 NOT_AVAILABLE = 4
 
 # Errors that mean "not here, not now": they end with NOT_AVAILABLE instead of FAILED.
-NOT_AVAILABLE_KINDS = frozenset({"service_unreachable", "engine_missing", "offline", "air_gapped"})
+NOT_AVAILABLE_KINDS = frozenset(
+    {"service_unreachable", "engine_missing", "offline", "air_gapped", "embedder_missing", "editor_missing"}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,12 @@ from importlib.metadata import PackageNotFoundError, version
 from desktop.cli import chat, completion, keys, service
 from desktop.cli import config as config_command
 from desktop.cli.context import Command
+from desktop.cli.files_parser import add_ask, add_files
 from desktop.cli.models_parser import add_hub, add_jobs, add_models, positive
 
-ROOT_TEXT = "A desktop assistant for developers: open-weights models on your own machine, one local port."
+ROOT_TEXT = (
+    "A desktop assistant for developers: open-weights models and your files on your own machine, one local port."
+)
 ROOT_END = (
     "Without a command, jackdaw opens its window. "
     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 already running, 4 not available."
@@ -35,6 +38,8 @@ def build_parser() -> argparse.ArgumentParser:
     _keys(commands)
     add_models(commands, _add, _group)
     add_hub(commands, _add, _group)
+    add_files(commands, _add, _group)
+    add_ask(commands, _add)
     add_jobs(commands, _add, _group)
     _chat(commands)
     shell = _add(commands, "completion", "print the completion script of a shell", completion.run)
