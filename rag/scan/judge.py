@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rag.scan import known
-from rag.scan.ignore import Ignores
+from rag.scan.ignore import IGNORE_FILES, Ignores
 from rag.scan.patterns import Patterns
 from rag.scan.rules import Left, ScanRules
 from rag.types import SkipReason
 
 DEEPEST = 64
 _PACKAGES = frozenset({"node_modules", "site-packages", "dist-packages"})
+_Why = tuple[SkipReason, str]
 Names = Callable[[], Collection[str]]
 
 
@@ -90,11 +91,12 @@ class Judge:
         rule = self._include.match(path, name, folder=folder)
         return rule is not None and not rule.negated
 
-    def _folder_left(self, place: Place, name: str, beside: Names, inside: Names) -> tuple[SkipReason, str] | None:
+    def _folder_left(self, place: Place, name: str, beside: Names, inside: Names) -> _Why | None:
         rules = self._rules
         if known.secret_folder(name):
             return None if rules.secrets else ("secret", name)
-        if ignored := self._ignored(place, name, folder=True):
+        ignored, wanted = self._ignored(place, name, folder=True)
+        if ignored or wanted:
             return ignored
         if not rules.generated and known.cache_folder(name):
             return "generated", f"{name} holds what tools make"
@@ -104,28 +106,33 @@ class Judge:
             return "ignored", f"{name} is hidden"
         return None
 
-    def _file_left(self, place: Place, name: str) -> tuple[SkipReason, str] | None:
+    def _file_left(self, place: Place, name: str) -> _Why | None:
         rules = self._rules
         secret = known.secret(name)
         if secret and not rules.secrets:
             return "secret", name
-        if ignored := self._ignored(place, name, folder=False):
+        ignored, wanted = self._ignored(place, name, folder=False)
+        if ignored:
             return ignored
-        if not rules.generated and (made := known.generated(name)):
+        if not wanted and not rules.generated and (made := known.generated(name)):
             return "generated", made
-        if name[0] == "." and not rules.hidden and not secret:
+        if not wanted and name[0] == "." and not rules.hidden and not secret:
             return "ignored", f"{name} is hidden"
         return ("binary", known.suffix(name)) if known.binary(name) else None
 
-    def _ignored(self, place: Place, name: str, *, folder: bool) -> tuple[SkipReason, str] | None:
+    def _ignored(self, place: Place, name: str, *, folder: bool) -> tuple[_Why | None, bool]:
+        """Why a rule leaves it out, or whether one asks for it that was written for searching, not for git."""
         path = place.path + name
         rule = self._exclude.match(path, name, folder=folder)
         if rule is not None:
-            return None if rule.negated else ("ignored", f"{rule.text} of the collection")
+            return (None, True) if rule.negated else (("ignored", f"{rule.text} of the collection"), False)
         decided = place.ignores.decide(path, name, folder=folder)
-        if decided is None or decided[1].negated:
-            return None
-        return "ignored", f"{decided[1].text} in {decided[0].source}, line {decided[1].line}"
+        if decided is None:
+            return None, False
+        source, rule = decided[0].source, decided[1]
+        if rule.negated:
+            return None, source.endswith(IGNORE_FILES[1:])
+        return ("ignored", f"{rule.text} in {source}, line {rule.line}"), False
 
 
 def _within_vendored(root: Path) -> bool:

@@ -110,8 +110,7 @@ def _class(pattern: str, at: int) -> tuple[str, int] | None:
             two, at = _member(pattern, at + 1)
             if two is None:
                 return None
-            if one <= two:
-                members.append(f"{re.escape(one)}-{re.escape(two)}")
+            members.append(f"{re.escape(one)}-{re.escape(two)}" if one <= two else re.escape(one))
         else:
             members.append(re.escape(one))
     body = "".join(members)

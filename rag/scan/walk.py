@@ -50,7 +50,10 @@ def look(root: Path, paths: Iterable[str], rules: ScanRules) -> Iterator[Found |
             if word.path not in said:
                 said.add(word.path)
                 yield word
-    yield from (word for word in walker.links() if word.path not in said)
+    for word in walker.links():
+        if word.path not in said:
+            said.add(word.path)
+            yield word
 
 
 class _Walker:

@@ -273,6 +273,14 @@ def test_stronger_ignore_files_win_wherever_they_stand(tmp_path: Path) -> None:
     assert len(found(tmp_path, ScanRules(ignore_files=False))) == 3
 
 
+def test_ignore_files_for_searching_ask_for_what_is_left_out_otherwise(tmp_path: Path) -> None:
+    files = [".github/ci.yml", "node_modules/a.js", "src/.env", "src/a.min.js", ".vscode/a.json"]
+    grow(tmp_path, files)
+    grow(tmp_path, {".jackdawignore": "!.github/\n!node_modules/\n!*.min.js\n!.env\n", ".gitignore": "!.vscode/\n"})
+
+    assert found(tmp_path) == [".github/ci.yml", "node_modules/a.js", "src/a.min.js"]
+
+
 def test_an_ignore_file_that_is_a_link_or_a_pipe_counts_for_nothing(tmp_path: Path) -> None:
     grow(tmp_path, {"rules.txt": "*.md\n", "a.md": "x"})
     (tmp_path / ".gitignore").symlink_to("rules.txt")
