@@ -46,8 +46,7 @@ class Service:
         """Open the listeners, then prove the engine if need be. Returns once the control socket answers."""
         await self.listeners.start()
         self.core.engine.start_proof()
-        if self.core.files:
-            await self.core.files.start()
+        await self.core.files.start()
         await self.core.jobs.go_on()
         measuring = self._measure_threads()
         self._tasks.append(asyncio.create_task(measuring, name="measure threads"))

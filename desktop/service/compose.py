@@ -79,19 +79,16 @@ async def make_core(paths: Paths, options: Options, closing: AsyncExitStack) -> 
     scheduler = _scheduler(options, tools, engine, catalogue)
     closing.push_async_callback(scheduler.close)
     fitting = Fitting(scheduler, engine, tools.speeds, tools.measurements)
-    try:  # TODO until all parts of rag are there
-        files: Any = await make_files(
-            paths=paths,
-            settings=settings,
-            environ=options.environ,
-            library=library,
-            scheduler=scheduler,
-            chats=chats,
-            events=events,
-            closing=closing,
-        )
-    except (NotImplementedError, TypeError):
-        files = None
+    files = await make_files(
+        paths=paths,
+        settings=settings,
+        environ=options.environ,
+        library=library,
+        scheduler=scheduler,
+        chats=chats,
+        events=events,
+        closing=closing,
+    )
     asking = Asking(
         chats=chats,
         library=library,
@@ -101,22 +98,17 @@ async def make_core(paths: Paths, options: Options, closing: AsyncExitStack) -> 
         on_change=partial(publish_chat, events),
         stream_idle_s=options.stream_idle_s,
         learn=fitting.learn_from_answer,
-        files=files and files.in_chats,
+        files=files.in_chats,
     )
-    asking_files: Any = files and FilesAsking(
-        files.search, files.retrieval, scheduler, asking.usual_model, options.stream_idle_s
-    )
+    asking_files = FilesAsking(files.search, files.retrieval, scheduler, asking.usual_model, options.stream_idle_s)
     catalogue.judge = fitting.estimate
 
     async def start_job(kind: str, job_options: Mapping[str, Any]) -> str:
         return (await jobs.start(kind, job_options)).id
 
     kinds = all_kinds(tools, catalogue, engine, scheduler, fitting=fitting, events=events, start_job=start_job)
-    if files:
-        kinds |= Indexing(files.index, files.news, files.checks.run).kinds()
-    jobs = Jobs(kinds, events, JobStore(database))
-    if files:
-        files.collections.jobs = jobs
+    kinds |= Indexing(files.index, files.news, files.checks.run).kinds()
+    files.collections.jobs = jobs = Jobs(kinds, events, JobStore(database))
     await jobs.load()
     if not any(record.row.kind == "measure" and record.can_resume for record in jobs.all()):
         await asyncio.to_thread(sweep_logits, tools.measure_folder)  # gigabytes, and nobody goes on with them

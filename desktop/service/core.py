@@ -63,7 +63,7 @@ class Core:
     @property
     def files_on_port(self) -> FilesOnPort | None:
         """The user's files, for the dialects of the port."""
-        return self.files.on_port if self.files else None
+        return self.files.on_port
 
     def health(self) -> Health:
         """What GET /health says, on the port as well."""

@@ -94,11 +94,11 @@ async def count_context(core: Core, call: Call) -> wire.ContextCount:
 async def whole_chat(core: Core, chat_id: str) -> wire.Chat:
     """The chat with its tree, as the wire has it."""
     record, messages = await core.chats.get(chat_id)
-    sources = await sources_of(messages, core.files.index.store) if core.files else {}
+    sources = await sources_of(messages, core.files.index.store)
     fields: Mapping[str, Any] = {
         **asdict(record),
         "messages": [message_row(message, sources.get(message.id, ())) for message in messages],
-        "files": await core.files.in_chats.rows(chat_id, messages) if core.files else [],
+        "files": await core.files.in_chats.rows(chat_id, messages),
     }
     return wire.Chat.model_validate(fields)
 
