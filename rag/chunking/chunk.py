@@ -33,7 +33,7 @@ def chunk(document: Document, rules: ChunkRules = DEFAULT_RULES, source: str = "
     `source` is the decoded file of a document with anchors; with it lines are those of the file.
     Pure and linear in the length of the text.
     """
-    sizes = rules.of(document.kind)
+    sizes = rules.of(document)
     found = units(document)
     if not found:
         return ()

@@ -15,7 +15,7 @@ from rag.types import Block, Document, DocumentKind
 from tests.rag.chunking.documents import KINDS, documents
 
 _SMALL = Sizes(target=60, limit=90, join=40, small=12)
-RULES = ChunkRules(prose=_SMALL, code=_SMALL, data=_SMALL)
+RULES = ChunkRules(prose=_SMALL, paged=_SMALL, code=_SMALL, data=_SMALL)
 
 
 @settings(max_examples=300)

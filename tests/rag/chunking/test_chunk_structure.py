@@ -7,7 +7,7 @@ from rag.types import Block, Chunk, Document, Page
 from tests.rag.chunking.documents import blocks_of
 
 _SIZES = Sizes(target=100, limit=140, join=60, small=20)
-RULES = ChunkRules(prose=_SIZES, code=_SIZES, data=_SIZES)
+RULES = ChunkRules(prose=_SIZES, paged=_SIZES, code=_SIZES, data=_SIZES)
 LONG = "Words of a sentence that go on. "
 
 

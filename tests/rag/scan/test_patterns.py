@@ -85,7 +85,7 @@ def test_the_last_line_that_matches_decides(repository: Path) -> None:
     assert we_say(lines) == git_says(repository, lines)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(st.one_of(st.sampled_from(LINES), st.text("ab*?/[]!^-\\c.# A:", max_size=9)), max_size=5))
 def test_any_lines_mean_what_git_takes_them_for(repository: Path, lines: list[str]) -> None:
     assert we_say(lines) == git_says(repository, lines)
