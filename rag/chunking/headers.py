@@ -14,6 +14,8 @@ _LONGEST_ROW = 400
 _ABOVE = re.compile(r"\s*(?://|/\*|\*|--|;|%|#|@|\[[A-Z]|\"\"\"|''')")
 _SPACES = re.compile(r"\s+")
 _SIGNATURE_LINES = 12
+_OPENED = re.compile(r"([(\[{])\s+")
+_CLOSED = re.compile(r",?\s+([)\]}])")
 _NUMBERED = re.compile(r"(.*?)(\w+) (\d+)\Z", re.DOTALL)
 
 
@@ -22,11 +24,17 @@ def header(headings: Sequence[str], extra: str = "") -> str:
 
     A long one loses its outer parts first.
     """
-    parts = [_SPACES.sub(" ", part).strip() for part in (*headings, extra)]
+    parts = [_SPACES.sub(" ", part).strip() for part in (*headings, _one_line(extra))]
     parts = [part for part in parts if part]
     while len(parts) > 1 and sum(map(len, parts)) + len(BETWEEN) * (len(parts) - 1) > LONGEST:
         del parts[0]
-    return BETWEEN.join(parts)[:LONGEST]
+    found = BETWEEN.join(parts)
+    return found if len(found) <= LONGEST else found[: LONGEST - 1] + "…"
+
+
+def _one_line(declaration: str) -> str:
+    """A declaration that was written over several lines, without the blanks and the comma that this left."""
+    return _CLOSED.sub(r"\1", _OPENED.sub(r"\1", declaration))
 
 
 def common(units: Sequence[Unit]) -> tuple[str, ...]:

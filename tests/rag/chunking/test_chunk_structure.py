@@ -240,7 +240,7 @@ def test_a_signature_is_found_where_the_reader_gave_none() -> None:
     text = "/** Doc. */\n@Override\npublic int size(\n    int a) {\n" + "    call(a);\n" * 30 + "}\n"
     document = Document("code", text, blocks=(Block("symbol", 0, len(text), headings=("class A",)),))
 
-    assert chunk(document, RULES)[-1].header == "class A › public int size( int a)"
+    assert chunk(document, RULES)[-1].header == "class A › public int size(int a)"
 
 
 def test_a_header_too_long_for_its_place_keeps_the_inner_parts() -> None:
