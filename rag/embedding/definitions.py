@@ -39,14 +39,17 @@ class Definitions:
             self._path.replace(self._path.with_name(self._path.name + ".broken"))
             return {}
 
-    def put(self, definition: Definition) -> str:
-        """Keep one, and say its id. The same model at another place gets an id of its own."""
-        kept = self.read()
-        base = id_of(definition)
+    def key_for(self, definition: Definition) -> str:
+        """The id it has, or would get. The same name at another place gets an id of its own."""
+        kept, base = self.read(), id_of(definition)
         names = (base if number == 1 else f"{base}-{number}" for number in range(1, len(kept) + 2))
-        new = next(name for name in names if name not in kept or _same(kept[name], definition))
-        self._write({**kept, new: definition})
-        return new
+        return next(name for name in names if name not in kept or _same(kept[name], definition))
+
+    def put(self, definition: Definition) -> str:
+        """Keep one, and say its id."""
+        key = self.key_for(definition)
+        self._write({**self.read(), key: definition})
+        return key
 
     def drop(self, definition_id: str) -> None:
         """Forget one; unknown ids are fine."""

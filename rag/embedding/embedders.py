@@ -102,10 +102,12 @@ class Embedders:
 
     async def add(self, definition: Definition) -> Choice:
         """Take in an embedder of the user's, after asking it for one vector. Raises EmbedderMissing, EmbedderFailed."""
-        embedder: ClosableEmbedder = await self._opener.open("trial", definition)
-        await embedder.close()
-        key = await asyncio.to_thread(self._definitions.put, definition)
+        key = await asyncio.to_thread(self._definitions.key_for, definition)
         await self._forget(key)
+        async with self._opening:
+            embedder: ClosableEmbedder = await self._opener.open(key, definition)
+            self._opened[key] = embedder
+        await asyncio.to_thread(self._definitions.put, definition)
         return added_row(key, definition, embedder.identity)
 
     async def remove(self, embedder_id: str) -> None:
@@ -191,6 +193,4 @@ class Embedders:
 
 
 def _unknown(embedder_id: str) -> EmbedderMissing:
-    return EmbedderMissing(
-        f"There is no embedder {embedder_id}.", hint="`jackdaw files embedders` lists those there are."
-    )
+    return EmbedderMissing(f"There is no embedder {embedder_id}.", hint="Choose one of those that are listed.")

@@ -84,14 +84,18 @@ class Rerankers:
 
     async def add(self, folder: Path) -> RerankerOption:
         """Take in a cross-encoder's folder after scoring one pair with it. Raises RerankerFailed."""
-        reranker = await open_cross_encoder(folder, self._runtime / "trial", self._pidfiles, self._budget_s)
+        definition = Definition("sentence-transformers", str(folder))
+        key = await asyncio.to_thread(self._definitions.key_for, definition)
+        await self._forget(key)
+        reranker = await self._open_folder(key, folder)
         try:
             await reranker.scores("one", ["two"])
-        finally:
+        except BaseException:
             await reranker.close()
-        definition = Definition("sentence-transformers", str(folder))
-        key = await asyncio.to_thread(self._definitions.put, definition)
-        await self._forget(key)
+            raise
+        async with self._opening:
+            self._opened[key] = reranker
+        await asyncio.to_thread(self._definitions.put, definition)
         return _folder_row(key, definition)
 
     async def remove(self, reranker_id: str) -> None:
@@ -111,8 +115,11 @@ class Rerankers:
         definition = (await asyncio.to_thread(self._definitions.read)).get(reranker_id)
         if definition is None:
             raise _unknown(reranker_id)
+        return await self._open_folder(reranker_id, Path(definition.name))
+
+    async def _open_folder(self, reranker_id: str, folder: Path) -> ClosableReranker:
         work = self._runtime / _NOT_IN_NAME.sub("-", reranker_id)
-        return await open_cross_encoder(Path(definition.name), work, self._pidfiles, self._budget_s)
+        return await open_cross_encoder(folder, work, self._pidfiles, self._budget_s)
 
     async def _open_gguf(self, models: GgufModels, model_id: str) -> ClosableReranker:
         try:
@@ -138,6 +145,4 @@ def _folder_row(reranker_id: str, definition: Definition) -> RerankerOption:
 
 
 def _unknown(reranker_id: str) -> RerankerFailed:
-    return RerankerFailed(
-        f"There is no reranker {reranker_id}.", hint="`jackdaw files rerankers` lists those there are."
-    )
+    return RerankerFailed(f"There is no reranker {reranker_id}.", hint="Choose one of those that are listed.")
