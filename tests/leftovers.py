@@ -33,7 +33,11 @@ class Holdings:
         return cls(frozenset(_children()), frozenset(_threads()), frozenset(_files()))
 
     def new_since(self, before: Holdings) -> Holdings:
-        return Holdings(self.children - before.children, self.threads - before.threads, self.files - before.files)
+        """What came since then. Children of a process that was there before are that one's: of a service that several
+        tests share, which starts readers and embedders when it needs them, and ends them with itself.
+        """
+        children = {child for child in self.children - before.children if not _belongs_to(child, before.children)}
+        return Holdings(frozenset(children), self.threads - before.threads, self.files - before.files)
 
     def __bool__(self) -> bool:
         return bool(self.children or self.threads or self.files)
@@ -72,6 +76,13 @@ def _children() -> list[psutil.Process]:
         return []
     found = psutil.Process().children(recursive=True)
     return [child for child in found if not any(name in _command(child) for name in FOREIGN_CHILDREN)]
+
+
+def _belongs_to(child: psutil.Process, owners: frozenset[psutil.Process]) -> bool:
+    try:
+        return any(parent in owners for parent in child.parents())
+    except psutil.Error:
+        return False  # it ended just now: the next look does not see it
 
 
 def _has_children() -> bool:

@@ -61,7 +61,7 @@ class ProgressCard(Card):
         first, second = index_words(job)
         waits = job.state in ("paused", "interrupted")
         self._words.setText(first)
-        self._rate.setText(job.error or job.message if waits else second)
+        self._rate.setText(job.error or second)
         fraction = min(1.0, job.done / job.total) if job.total > 0 else None
         self.bar.set_fraction(0.0 if waits and fraction is None else fraction, "text3" if waits else "accent")
         self.pause.setVisible(job.can_resume if waits else job.can_pause)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QScrollArea, QWidget
 
 from desktop.qt.components.button import Button
 from desktop.qt.components.field import Field
@@ -14,7 +14,7 @@ from desktop.qt.components.parameter import Parameter
 from desktop.qt.components.segmented import Segmented
 from desktop.qt.components.toggle import Toggle
 from desktop.qt.files.why_words import MODE_NAMES, MODES, request_fields
-from desktop.qt.surface import Line, Pane, column, row
+from desktop.qt.surface import Line, Pane, column, make_scroll, row
 from desktop.qt.theme import Theme
 
 MOST = 50
@@ -79,7 +79,8 @@ class WhySettings(Pane):
         )
 
     def _lay_out(self) -> None:
-        layout = column(self, margins=(16, 14, 16, 14), gap=8)
+        inside = QWidget()
+        layout = column(inside, margins=(16, 14, 16, 14), gap=8)
         layout.addWidget(Label(self.theme, "Run again", "label"))
         layout.addWidget(self.query)
         layout.addWidget(self.mode)
@@ -106,6 +107,7 @@ class WhySettings(Pane):
         layout.addWidget(self.name)
         layout.addWidget(self.save)
         layout.addStretch(1)
+        column(self, margins=(1, 0, 0, 0)).addWidget(make_scroll(QScrollArea(), inside))
         self.theme.changed.connect(self._resized)
         self._resized()
 

@@ -122,30 +122,16 @@ def file_icon(path: str, kind: str = "") -> str:
 
 
 def index_words(job: Job) -> tuple[str, str]:
-    """ "Indexing 198 of 212 files" and "3,140 chunks/min, about 20 s left"."""
-    verb = {"paused": "Paused at", "interrupted": "Interrupted at", "pending": "Waiting to index"}.get(
-        job.state, "Embedding" if job.kind == "embed" else "Indexing"
-    )
-    unit = job.unit.rstrip("s") or "file"
+    """ "Indexing 198 of 212 files" and "12 files/s, 52 chunks/s, 20 s left"; what it waits for stands in the second."""
+    waits = {"paused": "Paused at", "interrupted": "Interrupted at", "pending": "Waiting to index"}
+    verb = waits.get(job.state, "Embedding" if job.kind == "embed" else "Indexing")
+    unit = job.unit.removesuffix("s") or "file"
     if job.total > 0:
         first = f"{verb} {grouped_digits(job.done)} of {counted(job.total, unit)}"
-    elif job.done:
-        first = f"{verb} {counted(job.done, unit)}"
-    else:
-        first = job.message if job.state == "running" and job.message else f"{verb}…".replace("at…", "")
-    left = time_left(job.seconds_left) if job.state == "running" else ""
-    return first, ", ".join(part for part in (_rates(job), f"about {left}" if left else "") if part)
-
-
-def _rates(job: Job) -> str:
-    chunks = job.details.get("chunks_per_s")
-    if job.state != "running":
-        return ""
-    if isinstance(chunks, int | float) and chunks > 0:
-        return f"{chunks * 60:,.0f} chunks/min"
-    if job.rate:
-        return f"{job.rate:,.0f} {job.unit or 'files'}/s" if job.rate >= 1 else f"{job.rate * 60:,.0f} {job.unit}/min"
-    return ""
+        return first, job.message or time_left(job.seconds_left)
+    if job.done:
+        return f"{verb} {counted(job.done, unit)}", job.message
+    return job.message or f"{verb.removesuffix(' at')}…", ""
 
 
 def reason_counts(reasons: Mapping[str, int]) -> list[tuple[str, int]]:

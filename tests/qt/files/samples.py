@@ -176,11 +176,9 @@ def a_job(**fields: Any) -> wire.Job:
         "done": 198,
         "total": 212,
         "unit": "files",
-        "message": "src/server.rs",
+        "message": "12 files/s, 52 chunks/s, 20 s left",
         "error": "",
-        "seconds_left": 20.0,
         "can_pause": True,
-        "details": {"chunks_per_s": 52.3},
     }
     return wire.Job(**{**known, **fields})
 
