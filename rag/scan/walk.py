@@ -214,7 +214,11 @@ class _Walker:
 
     def one(self, path: str) -> _Said:
         """One path below the root, with what holds on the way to it."""
-        parts = path.strip("/").split("/")
+        parts = [part for part in path.split("/") if part not in ("", ".")]
+        if not parts:
+            yield from self.below(self.start)
+        if ".." in parts:
+            return
         place = self._entered(self.start, set(IGNORE_FILES))
         for depth, name in enumerate(parts):
             last = depth + 1 == len(parts)

@@ -352,6 +352,13 @@ def test_looking_into_folders_gives_what_is_below(tmp_path: Path) -> None:
     ]
 
 
+def test_looking_at_the_root_is_a_walk_and_above_it_there_is_nothing(tmp_path: Path) -> None:
+    grow(tmp_path, ["root/a.md", "root/b/c.md", "outside.md"])
+
+    assert [word.path for word in look(tmp_path / "root", ["."], ScanRules())] == ["a.md", "b/c.md"]
+    assert list(look(tmp_path / "root", ["../outside.md", "b/../../outside.md"], ScanRules())) == []
+
+
 def test_looking_never_follows_a_link_out(tmp_path: Path) -> None:
     root = grow(tmp_path / "root", ["a.md"])
     grow(tmp_path, ["far/c.md"])
