@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine.context import in_terms_of
 from engine.errors import EngineError, TextTooLong
 from engine.upstream import refusal_of
 from models.errors import ModelsError
@@ -14,6 +15,7 @@ from models.gguf import GgufHeader
 from models.split_gguf import read_model
 from rag.embedding.families import Family, family_of
 from rag.embedding.identity import hash_files, identity_of, name_with_hash, unit_vectors
+from rag.embedding.texts import prefixed, valid
 from rag.errors import EmbedderFailed, EmbedderMissing
 from rag.types import EmbedderIdentity, Vectors
 
@@ -50,12 +52,14 @@ class GgufEmbedder:
         order = sorted(range(len(texts)), key=lambda place: len(texts[place]))
         for at in range(0, len(order), TEXTS_PER_CALL):
             places = order[at : at + TEXTS_PER_CALL]
-            vectors[places] = await self._embed([self._identity.passage_prefix + texts[place] for place in places])
+            vectors[places] = await self._embed(
+                prefixed(self._identity.passage_prefix, [texts[place] for place in places])
+            )
         return vectors
 
     async def embed_query(self, text: str) -> Vectors:
         """As Embedder.embed_query."""
-        vector: Vectors = (await self._embed([self._identity.query_prefix + text]))[0]
+        vector: Vectors = (await self._embed([valid(self._identity.query_prefix + text)]))[0]
         return vector
 
     async def close(self) -> None:
@@ -88,7 +92,7 @@ class GgufEmbedder:
             wanted = {"input": texts, "encoding_format": "float"}
             status, answer = await server.upstream.json("POST", "/v1/embeddings", wanted, timeout_s=CALL_TIMEOUT_S)
         if status != 200:
-            raise refusal_of(status, answer)
+            raise in_terms_of("embedding", refusal_of(status, answer))
         return vectors_of(answer, len(texts), self._identity.dimensions, self._identity.model)
 
     def _failed(self, error: Exception) -> EmbedderFailed:

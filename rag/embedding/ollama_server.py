@@ -12,6 +12,7 @@ from models.network import URL, NetworkRules, Request, TransportError, no_answer
 from rag.embedding.families import family_of
 from rag.embedding.identity import identity_of, name_with_hash, unit_vectors
 from rag.embedding.remote import STALL_S, check_reachable, failed, network_for
+from rag.embedding.texts import prefixed, valid
 from rag.errors import EmbedderFailed, EmbedderMissing
 from rag.types import EmbedderIdentity, Vectors
 
@@ -44,13 +45,13 @@ class OllamaEmbedder:
         """As Embedder.embed_passages. Raises EmbedderFailed with what Ollama said."""
         vectors = np.empty((len(texts), self._identity.dimensions), np.float32)
         for at in range(0, len(texts), TEXTS_PER_CALL):
-            part = [self._identity.passage_prefix + text for text in texts[at : at + TEXTS_PER_CALL]]
+            part = prefixed(self._identity.passage_prefix, texts[at : at + TEXTS_PER_CALL])
             vectors[at : at + len(part)] = await self._embed(part)
         return vectors
 
     async def embed_query(self, text: str) -> Vectors:
         """As Embedder.embed_query."""
-        vector: Vectors = (await self._embed([self._identity.query_prefix + text]))[0]
+        vector: Vectors = (await self._embed([valid(self._identity.query_prefix + text)]))[0]
         return vector
 
     async def close(self) -> None:

@@ -22,6 +22,7 @@ from rag.embedding.bert import BertShape, read_shape
 from rag.embedding.encoder import RUNTIMES
 from rag.embedding.identity import hash_files, identity_of, name_with_hash, unit_vectors
 from rag.embedding.kept_worker import FAILURES, KeptWorker, sentence
+from rag.embedding.texts import prefixed, valid
 from rag.errors import EmbedderFailed, EmbedderMissing
 from rag.types import EmbedderIdentity, Vectors
 
@@ -89,14 +90,14 @@ class BertEmbedder:
         prefix = self._identity.passage_prefix
         try:
             async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(embed([prefix + text for text in part])) for part in slices(texts)]
+                tasks = [group.create_task(embed(prefixed(prefix, part))) for part in slices(texts)]
         except* EmbedderFailed as failed:
             raise failed.exceptions[0] from None
         return np.concatenate([task.result() for task in tasks]) if tasks else self._none()
 
     async def embed_query(self, text: str) -> Vectors:
         """As Embedder.embed_query."""
-        wanted = {"text": self._identity.query_prefix + text}
+        wanted = {"text": valid(self._identity.query_prefix + text)}
         vectors: Vectors = (await self._ask(self.queries, "query", wanted, 1, QUERY_TIMEOUT_S))[0]
         return vectors
 

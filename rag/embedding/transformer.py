@@ -14,6 +14,7 @@ from rag.embedding.folder import ModelFolder
 from rag.embedding.identity import identity_of, name_with_hash, unit_vectors
 from rag.embedding.kept_worker import FAILURES, KeptWorker, sentence
 from rag.embedding.package import IDLE_S, compute_threads
+from rag.embedding.texts import prefixed, valid
 from rag.errors import EmbedderFailed, EmbedderMissing
 from rag.types import EmbedderIdentity, Vectors
 
@@ -41,12 +42,14 @@ class TransformerEmbedder:
         vectors = np.empty((len(texts), self._identity.dimensions), np.float32)
         for at in range(0, len(order), TEXTS_PER_CALL):
             places = order[at : at + TEXTS_PER_CALL]
-            vectors[places] = await self._embed([texts[place] for place in places], self._identity.passage_prefix)
+            vectors[places] = await self._embed(
+                prefixed("", [texts[place] for place in places]), self._identity.passage_prefix
+            )
         return vectors
 
     async def embed_query(self, text: str) -> Vectors:
         """As Embedder.embed_query. It is computed beside the passages, in the same child."""
-        vector: Vectors = (await self._embed([text], self._identity.query_prefix))[0]
+        vector: Vectors = (await self._embed([valid(text)], self._identity.query_prefix))[0]
         return vector
 
     async def gentle(self, on: bool) -> None:

@@ -14,6 +14,7 @@ from models.worker import WorkerSpec
 from rag.embedding.folder import check_folder
 from rag.embedding.kept_worker import FAILURES, KeptWorker, sentence
 from rag.embedding.package import compute_threads
+from rag.embedding.texts import prefixed, valid
 from rag.errors import EmbedderMissing, RerankerFailed
 from rag.reranking.calibrate import probabilities
 
@@ -46,7 +47,8 @@ class CrossEncoderReranker:
         for at in range(0, len(passages), PAIRS_PER_CALL):
             if clock() > ends:
                 raise too_slow(self._name, len(passages), self._budget_s)
-            wanted = {"query": query, "passages": passages[at : at + PAIRS_PER_CALL]}
+            part = prefixed("", passages[at : at + PAIRS_PER_CALL])
+            wanted = {"query": valid(query), "passages": part}
             reply = await self._told(self.worker.call("score", wanted, timeout_s=_PATIENCE * self._budget_s))
             logits += np.frombuffer(reply.buffers[0], np.float32).tolist()
         if len(logits) != len(passages):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from engine.context import in_terms_of
 from engine.errors import EngineError, TextTooLong
 from engine.upstream import refusal_of
 from models.errors import ModelsError
 from rag.embedding.gguf import shorter
+from rag.embedding.texts import prefixed, valid
 from rag.errors import RerankerFailed
 from rag.reranking.calibrate import probabilities
 from rag.reranking.cross_encoder import too_slow
@@ -74,10 +76,10 @@ class GgufReranker:
         raise error
 
     async def _asked(self, server: Any, query: str, passages: list[str]) -> list[float]:
-        wanted = {"query": query, "documents": passages}
+        wanted = {"query": valid(query), "documents": prefixed("", passages)}
         status, answer = await server.upstream.json("POST", "/v1/rerank", wanted, timeout_s=None)
         if status != 200:
-            raise refusal_of(status, answer)
+            raise in_terms_of("rerank", refusal_of(status, answer))
         try:
             scores = {row["index"]: row["relevance_score"] for row in answer["results"]}
             return [float(scores[place]) for place in range(len(passages))]
