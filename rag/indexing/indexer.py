@@ -152,8 +152,9 @@ class Indexer:
         try:
             await run.settle(made)
             tracker.enter("reading")
-            await run.read(made, pace, feed.written.set)
-            await run.remove(made)
+            if made.read:
+                await run.read(made, pace, feed.written.set)
+                await run.remove(made)
             tracker.enter("embedding")
             feed.end()
             embedded = await filling if filling is not None else 0

@@ -25,7 +25,7 @@ class Intake:
 
     async def put(self, change: FileChange) -> None:
         """Add a change; waits while too much text waits to be written. Changes of a closed intake are dropped."""
-        chars = sum(len(chunk.text) for chunk in _chunks(change))
+        chars = sum(len(chunk.text) for chunk in chunks_of(change))
         async with self._changed:
             await self._changed.wait_for(lambda: self._closed or not self._chars or self._chars + chars <= ROOM_CHARS)
             if not self._closed:
@@ -48,13 +48,14 @@ class Intake:
             while self._waiting and len(batch) < MAX_FILES and chunks < MAX_CHUNKS:
                 change, chars = self._waiting.popleft()
                 batch.append(change)
-                chunks += len(_chunks(change))
+                chunks += len(chunks_of(change))
                 self._chars -= chars
             self._changed.notify_all()
             return batch
 
 
-def _chunks(change: FileChange) -> Sequence[Chunk]:
+def chunks_of(change: FileChange) -> Sequence[Chunk]:
+    """The chunks of a file that was read; none of any other change."""
     if isinstance(change, Indexed) and isinstance(change.document, NewDocument):
         return change.document.chunks
     return ()

@@ -160,12 +160,19 @@ class Tracker:
         self._now = replace(self._now, stage="embedding", chunks_total=chunks)
         self._until = chunks
 
-    def written(self, files: Sequence[tuple[int, str]], chunks_added: int) -> None:
-        """One transaction is on the disk: these files were read, or could not be, and gave so many new chunks."""
-        begins, self._until = self._until, self._until + chunks_added
-        for root, path in files:
+    def written(self, files: Sequence[tuple[int, str, int]], chunks_added: int) -> None:
+        """One transaction is on the disk: root, path and chunks of files that were read, or could not be.
+
+        `chunks_added` of all these chunks are new; which of them does not matter here.
+        """
+        begins, added = self._until, 0
+        total = sum(chunks for _, _, chunks in files) or 1
+        for root, path, chunks in files:
+            added += chunks
+            until = begins + chunks_added * added // total
             size = self._unread.pop((root, path), 0)
-            self._written.append(_Written(root, path, size, begins, self._until))
+            self._written.append(_Written(root, path, size, self._until, until))
+            self._until = until
         self._settle()
 
     def placed(self, chunks: int) -> None:
@@ -180,7 +187,7 @@ class Tracker:
 
     def snapshot(self, now: float) -> IndexNow:
         """Where the run is; `now` in seconds of the monotonic clock."""
-        done = self._now
+        done = replace(self._now, bytes_done=self._now.bytes_done + self._bytes_of_first())
         for rate, total in (
             (self._bytes, done.bytes_done),
             (self._files, done.files_done),
@@ -192,16 +199,19 @@ class Tracker:
             chunks_done=self._placed,
             files_per_s=self._files.per_second(),
             chunks_per_s=self._chunks.per_second(),
-            left_s=self._left(),
+            left_s=self._left(done),
             waits_for=self.waits_for,
             files=(*self._embedding(), *self._reading()),
         )
 
-    def _left(self) -> float | None:
-        done = self._now
+    def _left(self, done: IndexNow) -> float | None:
         if done.chunks_total:
             return seconds_left(self._placed, done.chunks_total, self._chunks.per_second())
         return seconds_left(done.bytes_done, done.bytes_total, self._bytes.per_second())
+
+    def _bytes_of_first(self) -> int:
+        """What is done of the file that is being embedded."""
+        return next((round(self._written[0].bytes * (now.fraction or 0)) for now in self._embedding()), 0)
 
     def _settle(self) -> None:
         files = size = 0
@@ -213,7 +223,7 @@ class Tracker:
 
     def _embedding(self) -> Iterator[FileNow]:
         for file in islice(self._written, SHOWN_FILES // 2):
-            share = (self._placed - file.begins) / (file.until - file.begins)
+            share = (self._placed - file.begins) / max(1, file.until - file.begins)
             yield FileNow(file.root_id, file.path, "embedding", min(1.0, max(0.0, share)))
 
     def _reading(self) -> Iterator[FileNow]:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-from rag.indexing.intake import Intake
+from rag.indexing.intake import Intake, chunks_of
 from rag.indexing.looking import Unreadable, below, look_at, scan_rules
 from rag.indexing.outcome import outcome
 from rag.indexing.pace import Pace
@@ -140,7 +140,8 @@ class Run:
                 applied = await self._store.apply(changes)
                 self._note_changes(changes)
                 self._count["chunks"] += applied.chunks_added
-                self._tracker.written([(change.root_id, change.path) for change in batch], applied.chunks_added)
+                files = [(change.root_id, change.path, len(chunks_of(change))) for change in batch]
+                self._tracker.written(files, applied.chunks_added)
                 written()
         finally:
             await intake.close()

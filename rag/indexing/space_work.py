@@ -48,6 +48,7 @@ class SpaceWork:
         self._store = store
         self._vectors = vectors
         self._at_work: set[bytes] = set()  # hashes of texts that some run is embedding
+        self._choosing = asyncio.Lock()
 
     async def fill(self, embedder: Embedder, feed: Feed, pace: Pace) -> None:
         """Work until the feed has ended and nothing is left to be done.
@@ -74,19 +75,23 @@ class SpaceWork:
         """Texts for one call that nobody embeds yet; from now on they are at work."""
         if len(calls) >= CALLS:
             return []
+        async with self._choosing:
+            found = await self._missing(feed.after)
+            if calls and not feed.ended and len(found) < CALL_TEXTS:
+                return []  # more are on their way: larger calls cost less
+            self._at_work.update(one.text_hash for one in found)
+        return found
+
+    async def _missing(self, after: int) -> list[MissingVector]:
         found: dict[bytes, MissingVector] = {}
-        after = feed.after
+        at_work = set(self._at_work)  # what ends meanwhile may still be missing in what the database answers
         while len(found) < CALL_TEXTS:
-            batch = await self._store.missing_vectors(self.space, CALL_TEXTS + len(self._at_work), after)
+            batch = await self._store.missing_vectors(self.space, CALL_TEXTS + len(at_work), after)
             if not batch:
                 break
             after = batch[-1].chunk_id
-            found.update((one.text_hash, one) for one in batch if one.text_hash not in self._at_work)
-        if calls and not feed.ended and len(found) < CALL_TEXTS:
-            return []  # more are on their way: larger calls cost less
-        taken = list(found.values())[:CALL_TEXTS]
-        self._at_work.update(one.text_hash for one in taken)
-        return taken
+            found.update((one.text_hash, one) for one in batch if one.text_hash not in at_work)
+        return list(found.values())[:CALL_TEXTS]
 
     async def _left(self, feed: Feed) -> bool:
         return bool(await self._store.missing_vectors(self.space, 1, feed.after))

@@ -26,7 +26,7 @@ class Moment:
 
     now: float
     busy_at: float  # when somebody was last seen waiting, -inf for never
-    worked_at: float  # when the last piece of work was let go
+    waits_since: float  # when the piece of work that waits began to
     on_battery: bool = False
     battery_pauses: bool = True
 
@@ -35,7 +35,7 @@ def reason_to_wait(moment: Moment) -> PauseReason:
     """Why the next piece of work has to wait now, "" when it may begin."""
     if moment.on_battery and moment.battery_pauses:
         return "battery"
-    waited = moment.now - moment.worked_at
+    waited = moment.now - moment.waits_since
     if moment.now - moment.busy_at < QUIET_S and waited < AT_MOST_S:
         return "busy"
     return ""
@@ -56,7 +56,7 @@ class Throttle:
         self._battery_pauses = battery_pauses
         self._battery: bool | None = None
         self._battery_at = self._busy_at = float("-inf")
-        self._worked_at = time.monotonic()
+        self._waits_since: float | None = None
         self.reason: PauseReason = ""
 
     @property
@@ -72,11 +72,9 @@ class Throttle:
         now = time.monotonic()
         if self._busy():
             self._busy_at = now
-        self.reason = reason_to_wait(
-            Moment(now, self._busy_at, self._worked_at, bool(self.on_battery), self._battery_pauses())
-        )
-        if not self.reason:
-            self._worked_at = now
+        since = now if self._waits_since is None else self._waits_since
+        self.reason = reason_to_wait(Moment(now, self._busy_at, since, bool(self.on_battery), self._battery_pauses()))
+        self._waits_since = since if self.reason else None
         return self.reason
 
     @property
@@ -94,7 +92,9 @@ class Throttle:
     def turn_in_thread(self, cancel: Cancel) -> None:
         """The same for work in a thread, which waits for answers alone: looking at names needs little power."""
         cancel.check()
-        while self._busy() and time.monotonic() - self._worked_at < AT_MOST_S:
+        began = time.monotonic()
+        while self._busy() and time.monotonic() - began < AT_MOST_S:
+            self.reason = "busy"
             time.sleep(LOOK_EVERY_S)
             cancel.check()
 

@@ -18,6 +18,7 @@ NEVER = float("-inf")
     ("moment", "reason"),
     [
         (Moment(100, NEVER, 100), ""),
+        (Moment(100, NEVER, 10), ""),
         (Moment(100, 100, 100), "busy"),
         (Moment(100, 100 - QUIET_S / 2, 100), "busy"),  # the next question may come at once
         (Moment(100, 100 - QUIET_S * 2, 100), ""),
