@@ -52,7 +52,7 @@ class Analysis:
 
 def analyse(query: str) -> Analysis:
     """Take a query apart. Words without which it would still ask the same are left out, unless there are no others."""
-    text = query.strip()[:_QUERY_CHARS]
+    text = query.encode("utf-8", "replace").decode().replace("\0", " ").strip()[:_QUERY_CHARS]
     phrases = tuple(phrase for found in _QUOTED.finditer(text) if (phrase := (found[1] or found[2]).strip()))
     named = {part.lower() for found in _IDENTIFIER.findall(text) for part in _WORD.findall(found)}
     counts = _words(text)
@@ -96,7 +96,7 @@ def _kind(text: str, phrases: tuple[str, ...], named: set[str], words: int) -> Q
 def _pieces(text: str) -> tuple[str, ...]:
     """The query itself, or of a long text its first line and its first parts, each of what an embedder can read."""
     if len(text) <= LONG_QUERY:
-        return (text,)
+        return (text,) if text else ()
     title, _, _ = text.partition("\n")
     pieces = [title.strip()] if len(title) <= LONG_QUERY else []
     flat = _SPACE.sub(" ", text)

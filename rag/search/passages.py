@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from rag.search.pool import Entry
 from rag.search.types import Rule
@@ -59,18 +60,18 @@ def fold(ranked: Sequence[Scored]) -> tuple[list[Passage], dict[int, Left]]:
     """One passage for each chunk, but only one for chunks that say the same: the others become its copies."""
     passages: list[Passage] = []
     left: dict[int, Left] = {}
-    seen: list[tuple[Passage, frozenset[int]]] = []
+    seen: list[tuple[Passage, _Said]] = []
     for scored in ranked:
-        words = _sequences(scored.entry.stored.chunk.text) if len(seen) < _COMPARED else frozenset()
-        same = next((passage for passage, others in seen if words and _alike(words, others)), None)
+        said = _Said.of(scored.entry.stored.chunk.text) if len(seen) < _COMPARED else None
+        same = next((passage for passage, other in seen if said and said.like(other)), None)
         if same is not None:
             same.copies.append(scored.entry)
             left[scored.position] = Left("duplicate", "It says the same as a passage above it.", same)
             continue
         passage = Passage([scored], scored.score)
         passages.append(passage)
-        if words:
-            seen.append((passage, words))
+        if said:
+            seen.append((passage, said))
     return passages, left
 
 
@@ -140,13 +141,36 @@ def _key(scored: Scored, away: int) -> tuple[int, int, int]:
     return scored.entry.collection_id, stored.document_id, stored.chunk.ordinal + away
 
 
-def _sequences(text: str) -> frozenset[int]:
-    words = _WORD.findall(text.lower())
-    if len(words) <= _SEQUENCE:
-        return frozenset((hash(tuple(words)),))
-    return frozenset(hash(tuple(words[at : at + _SEQUENCE])) for at in range(len(words) - _SEQUENCE + 1))
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a text says: its words, and which there are."""
+
+    words: tuple[str, ...]
+    distinct: frozenset[str]
+
+    @classmethod
+    def of(cls, text: str) -> _Said:
+        words = tuple(_WORD.findall(text.lower()))
+        return cls(words, frozenset(words))
+
+    def like(self, other: _Said) -> bool:
+        """Whether nearly all sequences of words are common to both. What is cheap to see is looked at first."""
+        return (
+            _close(len(self.words), len(other.words))
+            and _close(len(self.distinct), len(other.distinct))
+            and _common(self.distinct, other.distinct)
+            and _common(_sequences(self.words), _sequences(other.words))
+        )
 
 
-def _alike(one: frozenset[int], other: frozenset[int]) -> bool:
-    fewer, more = sorted((len(one), len(other)))
-    return fewer >= SAME * more and len(one & other) >= SAME * len(one | other)
+def _sequences(words: tuple[str, ...]) -> frozenset[tuple[str, ...]]:
+    last = max(len(words) - _SEQUENCE, 0)
+    return frozenset(words[at : at + _SEQUENCE] for at in range(last + 1))
+
+
+def _close(one: int, other: int) -> bool:
+    return min(one, other) >= SAME * max(one, other)
+
+
+def _common(one: frozenset[Any], other: frozenset[Any]) -> bool:
+    return len(one & other) >= SAME * len(one | other)
