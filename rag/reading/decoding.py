@@ -21,6 +21,9 @@ _DECLARED = re.compile(rb"""(?:coding[:=]|encoding=|charset=)\s*["']?([A-Za-z0-9
 # Control characters that no text has; bytes 0x1b and 0x0c are in logs and old sources.
 _CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\x0b\x0c\x1b\x08"))
 _CONTROL_SHARE = 0.02
+_WIDE = re.compile("[^\x00-\x7f\uff61-\uff9f]")  # half-width kana are what any Western text gives
+_KANA = re.compile("[\u3041-\u30ff]")
+_KANA_SHARE = 0.2
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -96,10 +99,25 @@ def _guess(data: bytes) -> str:
 
     # Single-byte Western text is what most such files are, and what the statistics tell worst from its neighbours.
     sample = _with_letters(data)
+    if (japanese := _japanese(sample)) is not None:
+        return japanese
     best = from_bytes(sample, steps=8, chunk_size=512, threshold=0.2, enable_fallback=False).best()
     if best is None or best.encoding in ("ascii", "utf_8", "latin_1") or _mostly_ascii(sample):
         return "cp1252"
     return best.encoding if _alphabet_is_rare(best.encoding) else "cp1252"
+
+
+def _japanese(sample: bytes) -> str | None:
+    """Japanese is told by its kana, which the statistics of the library take for rare Korean."""
+    for encoding in ("cp932", "euc_jp"):
+        try:
+            text = codecs.getincrementaldecoder(encoding)().decode(sample)
+        except UnicodeDecodeError:
+            continue
+        wide = len(_WIDE.findall(text))
+        if wide and len(_KANA.findall(text)) > _KANA_SHARE * wide:
+            return encoding
+    return None
 
 
 def _with_letters(data: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from models.child import Jail
+from models.errors import BinaryMissing
 from models.worker import Worker, WorkerDied, WorkerFailed, WorkerSpec
 from rag.errors import ParseFailed
 from rag.reading.batches import Batch
@@ -20,7 +22,7 @@ from rag.types import SkipReason
 # A batch of small files takes a part of a second. After this its files are read one by one, each with all its time.
 BATCH_S = 20.0
 _NICE = 10
-_OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "out of memory", "Cannot allocate memory")
+_OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "out of memory", "Cannot allocate memory", "failed to allocate")
 
 
 class ReadersClosed(Exception):
@@ -68,6 +70,7 @@ class Seat:
     def __init__(self, setup: Setup) -> None:
         self._setup = setup
         self._worker: Worker | None = None
+        self._starting: asyncio.Task[Worker] | None = None
         self._generation = -1
         self._closed = False
 
@@ -82,8 +85,12 @@ class Seat:
         return [(await self.read([job]))[0] for job in batch]
 
     async def end(self) -> None:
-        """End the child, which is idle; the next call starts another."""
+        """End the child, which is idle or is to be idle; the next call starts another."""
+        starting, self._starting = self._starting, None
         worker, self._worker = self._worker, None
+        if starting is not None:
+            with contextlib.suppress(BinaryMissing, OSError):
+                worker = await starting
         if worker is not None:
             await worker.kill()
 
@@ -126,12 +133,25 @@ class Seat:
         if self._closed:
             raise ReadersClosed
         if self._worker is None:
-            self._generation = self._setup.generation
-            self._worker = await self._setup.start()
+            self._worker = await self._started()
             if self._closed:  # meanwhile
                 await self.end()
                 raise ReadersClosed
         return self._worker
+
+    async def _started(self) -> Worker:
+        """Start a child; when this is cancelled the start goes on, and the next call or `end` takes its outcome."""
+        if self._starting is None or self._generation != self._setup.generation:
+            await self.end()
+            self._generation = self._setup.generation
+            self._starting = asyncio.create_task(self._setup.start(), name="start a file reader")
+        starting = self._starting
+        try:
+            await asyncio.wait([starting])
+        finally:
+            if starting.done():
+                self._starting = None
+        return starting.result()
 
     def _blame(self, name: str, died: WorkerDied) -> ParseFailed:
         if self._closed:
