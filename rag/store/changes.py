@@ -60,6 +60,15 @@ def apply(connection: sqlite3.Connection, changes: Sequence[FileChange]) -> Appl
     return Applied(tally.chunks_added, tally.chunks_removed, tally.documents_added, tally.documents_removed)
 
 
+def settle(connection: sqlite3.Connection, pairs: Sequence[tuple[int, int]]) -> Applied:
+    """Bring memberships, given as (collection, document), in line with the files, and remove unused documents."""
+    batch = _Batch(connection)
+    batch.touch(pairs)
+    batch.settle()
+    tally = batch.tally
+    return Applied(tally.chunks_added, tally.chunks_removed, tally.documents_added, tally.documents_removed)
+
+
 def remove_root(connection: sqlite3.Connection, root_id: int) -> Applied:
     """Remove a root with its files and all that was of them alone."""
     paths = connection.execute("SELECT path FROM files WHERE root_id = ?", (root_id,)).fetchall()
@@ -124,6 +133,10 @@ class _Batch:
                 self._delete(change.root_id, change.path)
             case Moved():
                 self._move(change, collection)
+
+    def touch(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Have these collections and documents looked at."""
+        self._touched.update(dict.fromkeys(pairs))
 
     def settle(self) -> None:
         for collection, document in self._touched:

@@ -19,6 +19,8 @@ import numpy as np
 from chromadb.config import Settings
 from chromadb.errors import NotFoundError
 
+from rag.doctor.traces import Needles, files_below, overwrite
+
 if TYPE_CHECKING:
     from models.worker_loop import Buffers, Method
 
@@ -124,8 +126,12 @@ class VectorIndexWorker:
                 self._client.delete_collection(params["space"])
         return None, ()
 
-    def compact(self, params: Mapping[str, Any], _: list[memoryview]) -> tuple[Any, Buffers]:
-        """Close Chroma for good, write its database anew without what was deleted, and remove folders it left."""
+    def compact(self, params: Mapping[str, Any], buffers: list[memoryview]) -> tuple[Any, Buffers]:
+        """Close Chroma for good and leave nothing on the disk of what was deleted.
+
+        Its database is written anew and folders of dropped spaces go. Rows that are deleted from a graph stay in its
+        file, marked, until the space is made anew: the buffers are such rows, which are overwritten with zeros.
+        """
         with self._writing:
             self._collections.clear()
             self._client.close()
@@ -140,7 +146,8 @@ class VectorIndexWorker:
             for file in entry.iterdir():
                 file.unlink()
             entry.rmdir()
-        return len(left), ()
+        needles = Needles(bytes(buffer) for buffer in buffers)
+        return sum(overwrite(file, needles) for file in files_below([folder])) if len(needles) else 0, ()
 
     @contextlib.contextmanager
     def _first(self) -> Iterator[None]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -60,6 +60,9 @@ class VectorIndex:
         self._chroma = ChromaProcess(folder, pidfiles, call_s)
         self._changed = changed
         self._mending, self._placing = asyncio.Lock(), asyncio.Lock()
+        self._exclusive, self._open, self._quiet = asyncio.Lock(), asyncio.Event(), asyncio.Event()
+        self._open.set()
+        self._asking = 0
         self._generation = 0
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -135,10 +138,13 @@ class VectorIndex:
         """The names of all spaces."""
         return [str(name) for name in (await self._ask("spaces", {})).value]
 
-    async def compact(self) -> None:
-        """Leave nothing on the disk of what was deleted: Chroma's database is written anew. The worker starts again."""
-        await self._ask("compact", {"folder": str(self._chroma.index)})
-        await self._chroma.stop()
+    async def compact(self, deleted: Iterable[bytes] = ()) -> None:
+        """Leave nothing on the disk of what was deleted: Chroma's database is written anew, and `deleted`, which are
+        rows as the files hold them, are overwritten in graphs that only marked them. The worker starts again.
+        """
+        async with self._alone():
+            await self._asked("compact", {"folder": str(self._chroma.index)}, [*deleted])
+            await self._chroma.stop()
 
     async def place(self, space: Space, up_to: int | None = None) -> bool:
         """Bring a space in line with files.db as far as its vectors are there; whether it is complete now.
@@ -201,6 +207,29 @@ class VectorIndex:
         """One call; once more in a new worker when the first one fails; then the index is taken for damaged."""
         if self._closed:
             raise VectorsBroken("The vector index is closed.")
+        await self._open.wait()
+        self._asking += 1
+        try:
+            return await self._asked(method, params, buffers)
+        finally:
+            self._asking -= 1
+            if not self._asking:
+                self._quiet.set()
+
+    @contextlib.asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Let no other call be made, after those under way have ended."""
+        async with self._exclusive:
+            self._open.clear()
+            try:
+                while self._asking:
+                    self._quiet.clear()
+                    await self._quiet.wait()
+                yield
+            finally:
+                self._open.set()
+
+    async def _asked(self, method: str, params: Mapping[str, Any], buffers: Sequence[bytes]) -> Reply:
         generation = self._generation
         try:
             return await self._chroma.ask(method, params, buffers)
