@@ -34,8 +34,6 @@ def test_a_child_process_a_thread_and_a_file_are_all_seen_and_named(
 
 def test_what_a_process_of_before_starts_is_its_own() -> None:
     starts_one = "import subprocess as s; input(); c = s.Popen(['sleep', '60']); print(c.pid); input(); c.kill()"
-        "import subprocess, sys; input(); c = subprocess.Popen(['sleep', '60']); print(c.pid); input(); c.kill()"
-    )
     owner = subprocess.Popen(
         [sys.executable, "-c", starts_one], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     )

@@ -5,15 +5,15 @@ A conversation outlives the page that shows it, so that an answer goes on while 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QElapsedTimer, QObject, Signal
 
 from desktop.qt.branches import Shown, last_of, shown_branch, sibling_head
 from desktop.qt.bridge import Bridge, Call, Failure
+from desktop.qt.files.attachments import Attachments
 
 if TYPE_CHECKING:
     from desktop.client import AskEvent, AskState, Client
@@ -32,6 +32,17 @@ class ChatWishes:
     system_prompt: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
     collections: list[str] = field(default_factory=list)
+
+    def new_chat(self) -> NewChat:
+        """The chat that is made with the first message or the first attached file."""
+        from desktop.wire import NewChat, SamplingParameters
+
+        return NewChat(
+            model=self.model,
+            system_prompt=self.system_prompt,
+            parameters=SamplingParameters.model_validate(self.parameters),
+            collections=self.collections,
+        )
 
 
 class Conversation(QObject):
@@ -69,9 +80,7 @@ class Conversation(QObject):
         self.editing: str | None = None  # id of the user's message that is being edited
         self._asking: Call | None = None
         self._opening: Call | None = None
-        self._attaching: Call | None = None
-        self._looking: Call | None = None
-        self._after_attaching: tuple[str | None, str | None] | None = None
+        self.attachments = Attachments(bridge, self)
         self._sent = ""
         self._patched = QElapsedTimer()
         self._answered_elsewhere = False
@@ -192,8 +201,8 @@ class Conversation(QObject):
     def _ask(self, parent_id: str | None, text: str | None) -> None:
         if self.busy:
             return
-        if self._attaching is not None and not self.chat_id:
-            self._after_attaching = (parent_id, text)  # the chat is being made: a second one must not be
+        if self.attachments.making_the_chat:
+            self.attachments.then(lambda: self._ask(parent_id, text))  # a second chat must not be made
             return
         self._sent = text or ""
         chat_id, wishes = self.chat_id, self.wishes
@@ -204,7 +213,7 @@ class Conversation(QObject):
 
             wanted = chat_id
             if not wanted:
-                chat = await client.new_chat(new_chat_of(wishes, model))
+                chat = await client.new_chat(wishes.new_chat())
                 wanted = chat.id
                 yield chat
             # Fields that are not set are not sent: an absent content means "answer again".
@@ -230,9 +239,7 @@ class Conversation(QObject):
                     content.append(item.content)
                     reasoning.append(item.reasoning)
                 case Chat():
-                    self.chat_id = item.id
-                    self._take(item)
-                    self.created.emit(item.id)
+                    self.adopt(item)
                 case AskBegin():
                     self._begin(item.user, item.answer)
                 case AskSources():
@@ -308,66 +315,6 @@ class Conversation(QObject):
             self.ended.emit(message)
         self.busy_changed.emit(False)
 
-    # -- files of the chat -------------------------------------------------------------------------------------------
-
-    def attach(self, paths: Sequence[Path]) -> None:
-        """Attach files or folders to this chat; one that does not exist yet is made for them."""
-        if self._attaching is not None or not paths:
-            return
-        chat_id, wishes, model = self.chat_id, self.wishes, self.model
-
-        async def work(client: Client) -> Chat:
-            wanted = chat_id or (await client.new_chat(new_chat_of(wishes, model))).id
-            return await client.attach(wanted, paths)
-
-        def done(chat: Chat) -> None:
-            self._attaching = None
-            if not self.chat_id:
-                self.chat_id = chat.id
-                self._take(chat)
-                self.created.emit(chat.id)
-            else:
-                self._take_properties(chat)
-            self._go_on()
-
-        def failed(failure: Failure) -> None:
-            self._attaching = None
-            self.failed.emit(failure, "")
-            self._go_on()
-
-        self._attaching = self._bridge.call(work, done, failed, owner=self)
-
-    def _go_on(self) -> None:
-        """Send what was to be sent while files were being attached."""
-        waiting, self._after_attaching = self._after_attaching, None
-        if waiting is not None:
-            self._ask(*waiting)
-
-    def detach(self, path: str) -> None:
-        """Take an attached file or folder away, and out of the index."""
-        chat_id = self.chat_id
-        self._bridge.call(
-            lambda client: client.detach(chat_id, path),
-            self._take_properties,
-            lambda failure: self.failed.emit(failure, ""),
-            owner=self,
-        )
-
-    def look_at_files(self) -> None:
-        """How attached files stand may be another by now: ask, without touching the messages."""
-        if not self.chat_id or self._looking is not None:
-            return
-        chat_id = self.chat_id
-
-        def done(chat: Chat) -> None:
-            self._looking = None
-            self._take_properties(chat)
-
-        def failed(_failure: Failure) -> None:
-            self._looking = None  # the state in view stays; the next event asks again
-
-        self._looking = self._bridge.call(lambda client: client.chat(chat_id), done, failed, owner=self)
-
     # -- properties of the chat --------------------------------------------------------------------------------------
 
     def patch(self, changes: dict[str, Any]) -> None:
@@ -389,7 +336,7 @@ class Conversation(QObject):
             return await client.patch_chat(chat_id, ChatPatch.model_validate(changes))
 
         def done(chat: Chat) -> None:
-            self._take_properties(chat)
+            self.take_properties(chat)
 
         self._bridge.call(work, done, lambda failure: self.failed.emit(failure, ""), owner=self)
 
@@ -403,6 +350,12 @@ class Conversation(QObject):
         self.chat = self.chat.model_copy(update=update)
         self.changed.emit()
 
+    def adopt(self, chat: Chat) -> None:
+        """This is the chat now, which was made for its first message or its first attached file."""
+        self.chat_id = chat.id
+        self._take(chat)
+        self.created.emit(chat.id)
+
     def take_summary(self, summary: ChatSummary) -> None:
         """The list knows a newer name or pin, given by the service or by somebody else."""
         chat = self.chat
@@ -413,20 +366,8 @@ class Conversation(QObject):
     def _take(self, chat: Chat) -> None:
         self.messages = list(chat.messages)
         self.head_id = chat.head_id
-        self._take_properties(chat)
+        self.take_properties(chat)
 
-    def _take_properties(self, chat: Chat) -> None:
+    def take_properties(self, chat: Chat) -> None:
         self.chat = chat.model_copy(update={"messages": []})
         self.changed.emit()
-
-
-def new_chat_of(wishes: ChatWishes, model: str) -> NewChat:
-    """The chat that is made with the first message or the first attached file."""
-    from desktop.wire import NewChat, SamplingParameters
-
-    return NewChat(
-        model=model,
-        system_prompt=wishes.system_prompt,
-        parameters=SamplingParameters.model_validate(wishes.parameters),
-        collections=wishes.collections,
-    )

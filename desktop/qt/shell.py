@@ -333,7 +333,7 @@ class MainWindow(Pane):
         self.known_files = KnownFiles(bridge, self)
         self.chat = ChatPage(theme, bridge, store, self.actions_of_models, self.toasts, known_files=self.known_files)
         self.models = ModelsPage(theme, bridge, store, self.actions_of_models, imports=self.imports, jobs=self.jobs)
-        self.files = FilesPage(theme, bridge, store, self.known_files, jobs=self.jobs, toasts=self.toasts)
+        self.files = FilesPage(theme, bridge, store, self.known_files, jobs=self.jobs)
         self.making = ModelMaking(theme, self, store, bridge, self.models.inspector.local)
         self.pages.addWidget(self.chat)
         self.pages.addWidget(self.models)

@@ -14,6 +14,7 @@ from desktop.qt.bridge import Bridge, Link
 if TYPE_CHECKING:
     from desktop.wire import ChatSummary, Event, Job, Model, Status
 
+FILE_KINDS = frozenset({"index", "embed"})  # shown on the Files page, all others on that of the models
 SETTLE_MS = 120  # several events of one change lead to one question
 
 
@@ -56,8 +57,10 @@ class Store(QObject):
         rows = [model for model in self.models.values() if model.kind == "chat"]
         return sorted(rows, key=lambda model: (not model.loaded, (model.name or model.id).lower()))
 
-    def running_jobs(self) -> list[Job]:
-        return [job for job in self.jobs.values() if job.state in ("pending", "running")]
+    def running_jobs(self, *, of_files: bool = False) -> list[Job]:
+        """Jobs at work: those about models, or those that read files."""
+        at_work = (job for job in self.jobs.values() if job.state in ("pending", "running"))
+        return [job for job in at_work if (job.kind in FILE_KINDS) == of_files]
 
     # -- questions ---------------------------------------------------------------------------------------------------
 

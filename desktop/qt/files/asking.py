@@ -63,7 +63,7 @@ class AskingFiles(QObject):
     def attach(self, paths: Sequence[Path]) -> None:
         """Attach files or folders to the chat in view."""
         if self._chat is not None and paths:
-            self._chat.attach(paths)
+            self._chat.attachments.attach(paths)
             self.began.emit()
 
     def attach_menu(self) -> Menu:
@@ -98,7 +98,7 @@ class AskingFiles(QObject):
 
     def _detach(self, path: str) -> None:
         if self._chat is not None:
-            self._chat.detach(path)
+            self._chat.attachments.detach(path)
 
     def _show(self) -> None:
         chat = self._chat
@@ -119,7 +119,7 @@ class AskingFiles(QObject):
 
     def _look_at_files(self) -> None:
         if self._chat is not None:
-            self._chat.look_at_files()
+            self._chat.attachments.look()
 
     def _open_attach(self, anchor: QWidget) -> None:
         self._open(self.attach_menu(), anchor)

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, Qt
 from PySide6.QtWidgets import QFileDialog
 
 from desktop.qt.bridge import Failure
+from desktop.qt.files.news import FilesNews
 
 if TYPE_CHECKING:
     from desktop.qt.shell import MainWindow
@@ -32,6 +33,10 @@ class FilesInWindow(QObject):
         chat.why_asked.connect(self._show_why)
         asking = chat.column.asking
         asking.choose_asked.connect(lambda folder: self._choose(folder, "Attach", asking.attach))
+        self.news = FilesNews(window.store, window.toasts, told=files.isVisible)
+        self.news.working.connect(lambda works: window.rail.set_dot("files", works))
+        self.news.page_asked.connect(lambda: window.show_page("files"))
+        window.known_files.told.connect(self.news.check_failed)
         asking.page_asked.connect(lambda: window.show_page("files"))
 
     def add_folder(self) -> None:

@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QApplication, QWidget
 
 from desktop.qt.bridge import Bridge, Failure
 from desktop.qt.components.menu import Menu
-from desktop.qt.components.toast import ToastHost
 from desktop.qt.files.actions import FileActions
 from desktop.qt.files.collection_view import CollectionView
 from desktop.qt.files.known import KnownFiles
@@ -37,9 +36,7 @@ class FilesPage(QWidget):
     choose_asked = Signal(bool)  # True: a folder
     ask_asked = Signal(str)
 
-    def __init__(
-        self, theme: Theme, bridge: Bridge, store: Store, known: KnownFiles, *, jobs: JobActions, toasts: ToastHost
-    ) -> None:
+    def __init__(self, theme: Theme, bridge: Bridge, store: Store, known: KnownFiles, *, jobs: JobActions) -> None:
         super().__init__()
         self.setAccessibleName("Files")
         self.theme = theme
@@ -47,7 +44,6 @@ class FilesPage(QWidget):
         self._store = store
         self.known = known
         self.jobs = jobs
-        self._toasts = toasts
         self.actions_of_files = FileActions(bridge, known)
         self.nav = FilesNav(theme)
         self.view = CollectionView(theme, bridge)
@@ -137,12 +133,7 @@ class FilesPage(QWidget):
 
     def _told(self, news: FilesEvent) -> None:
         collection = self.collection
-        if news.action == "check_failed" and news.check is not None:
-            check = news.check
-            self._toasts.show_toast(
-                f"The check “{check.name or check.query}” finds other passages now: {check.message}"
-            )
-        elif collection is not None and news.id == collection.id and self.isVisible():
+        if collection is not None and news.id == collection.id and self.isVisible():
             self.view.files.patch(news.files)
             if news.action == "changed":
                 self.view.files.refresh_soon()
@@ -245,6 +236,7 @@ class FilesPage(QWidget):
         self.panel.open_asked.connect(self.actions_of_files.open_result)
         self.panel.why_asked.connect(self._show_why)
         self.actions_of_files.refused.connect(self._refused)
+        self.jobs.refused.connect(lambda what, failure: self._refused(what, failure) if self.isVisible() else None)
         self.actions_of_files.added.connect(self._added)
 
     def _reindex(self) -> None:

@@ -31,12 +31,13 @@ from desktop.qt.models.known import Known
 from desktop.qt.models.local_words import local_card, shown_models
 from desktop.qt.models.page_view import PageView
 from desktop.qt.models.repo_words import in_window
-from desktop.qt.store import Store
+from desktop.qt.store import FILE_KINDS, Store
 from desktop.qt.theme import Theme
 
 if TYPE_CHECKING:
     from desktop.wire import Job
 
+QUIET = FILE_KINDS.union(QUIET_KINDS)
 SHOW_MS = 50  # several jobs report ten times a second each: they are shown together
 SCOPES = ("All", "Fits this computer", "Downloaded")
 
@@ -156,7 +157,7 @@ class DiscoverView(PageView):
         return [heading(f"{len(cards)} on this computer"), *cards] if cards else []
 
     def _at_work(self) -> list[Job]:
-        jobs = [job for job in self._store.jobs.values() if is_at_work(job) and job.kind not in QUIET_KINDS]
+        jobs = [job for job in self._store.jobs.values() if is_at_work(job) and job.kind not in QUIET]
         return sorted(jobs, key=lambda job: job.created_at)
 
     def _running(self, jobs: list[Job]) -> list[Card]:
@@ -216,7 +217,7 @@ class DiscoverView(PageView):
             self.scope.set_index(0)
 
     def _job_changed(self, job: Job) -> None:
-        if self.isVisible() and job.kind not in QUIET_KINDS and not self._soon.isActive():
+        if self.isVisible() and job.kind not in QUIET and not self._soon.isActive():
             self._soon.start()
 
     def _status_changed(self) -> None:

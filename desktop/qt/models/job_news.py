@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from desktop.qt.components.toast import ToastHost
 from desktop.qt.models.job_words import is_at_work, job_title, model_of
-from desktop.qt.store import Store
+from desktop.qt.store import FILE_KINDS, Store
 
 if TYPE_CHECKING:
     from desktop.wire import Job
@@ -48,6 +48,8 @@ class JobNews(QObject):
         self.working.emit(bool(self._store.running_jobs()))
 
     def _job_changed(self, job: Job) -> None:
+        if job.kind in FILE_KINDS:
+            return
         self.working.emit(bool(self._store.running_jobs()))
         if is_at_work(job):
             self._seen.add(job.id)

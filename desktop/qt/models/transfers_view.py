@@ -9,7 +9,7 @@ from PySide6.QtCore import QTimer
 from desktop.qt.models.cards import Card, heading
 from desktop.qt.models.job_words import grouped_jobs, job_card
 from desktop.qt.models.page_view import PageView
-from desktop.qt.store import Store
+from desktop.qt.store import FILE_KINDS, Store
 from desktop.qt.theme import Theme
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class TransfersView(PageView):
 
     def refresh(self) -> None:
         cards: list[Card] = []
-        for name, jobs in grouped_jobs(self._store.jobs.values()):
+        for name, jobs in grouped_jobs(job for job in self._store.jobs.values() if job.kind not in FILE_KINDS):
             cards.append(heading(f"{name}: {len(jobs)}"))
             cards += [job_card(job) for job in jobs]
         if cards:
