@@ -12,6 +12,7 @@ from pathlib import Path
 from models.errors import ModelsError
 from models.network import NetworkRules
 from models.progress import Cancel
+from rag.doctor.doctor import Doctor, DoctorParts
 from rag.embedding.embedders import Embedders, GgufModels
 from rag.errors import RagError
 from rag.indexing.indexer import Indexer, IndexParts
@@ -85,6 +86,7 @@ class Files:
         self.indexer = Indexer(parts, self.throttle, hooks.on_change)
         self.watcher = Watcher(store, hooks.reindex or self._reindex, hooks.on_change)
         self.searcher = Searcher(store, self.vectors, self.embedders, self.rerankers)
+        self.doctor = Doctor(DoctorParts(store, self.vectors, self.embedders, self.indexer, self.throttle))
         self._on_change = hooks.on_change
         self._starting: asyncio.Task[None] | None = None
         self._telling: set[asyncio.Task[None]] = set()

@@ -132,7 +132,7 @@ class Removal:
         return receipt
 
     async def _clean(self, gone: Doomed, rows: list[bytes], collections: Sequence[int]) -> None:
-        await asyncio.to_thread(self._drop_quarantined)
+        await asyncio.to_thread(self.drop_quarantined)
         with contextlib.suppress(VectorsBroken):  # it is made anew from what is left
             for space in await self._spaces(collections):
                 await self._vectors.place(space)
@@ -172,7 +172,8 @@ class Removal:
     def _files(self) -> list[Path]:
         return proof.index_files(self._store.database.path, self._vectors.folder)
 
-    def _drop_quarantined(self) -> None:
+    def drop_quarantined(self) -> None:
+        """Delete what was moved aside when it was damaged. Blocking."""
         for file in salvage.quarantined(self._store.database.path):
             file.unlink(missing_ok=True)
         for folder in quarantine.quarantined(self._vectors.folder):

@@ -22,7 +22,7 @@ from rag.indexing.run import Run
 from rag.indexing.space_work import Feed, SpaceWork
 from rag.indexing.throttle import Throttle
 from rag.reading.pool import ReaderPool
-from rag.store.rows import CollectionRow, Space
+from rag.store.rows import Applied, CollectionRow, FileChange, Space
 from rag.store.store import FileStore
 from rag.vectors.index import VectorIndex
 
@@ -122,6 +122,12 @@ class Indexer:
         await self._forget(dropped)
         self._on_change(collection_id)
         return IndexReport(collection_id, embedded=work.embedded, seconds=time.monotonic() - began)
+
+    async def apply(self, collection_id: int, changes: Sequence[FileChange]) -> Applied:
+        """Make changes of files that no run which has begun before undoes: of what the user takes out."""
+        order = self._orders[collection_id]
+        async with order.run() as ticket:
+            return await self._store.apply(order.newest(ticket, changes))
 
     def now(self, collection_id: int) -> IndexNow | None:
         """Where the indexing of a collection is at this moment; None when none is at work.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Removal:
         receipt = await self._index.doctor.remove_paths([row.id for row in rows], request.paths)
         for row in rows:
             self._news.changed(row.id)
-        return wire.Receipt.model_validate(receipt)
+        return wire.Receipt.model_validate(dataclasses.asdict(receipt))
 
     async def remove_collection(self, collection_id: int) -> wire.Receipt:
         """Take a whole collection out of the index. Raises CollectionNotFound."""
@@ -46,7 +47,7 @@ class Removal:
         receipt = await self._index.doctor.remove_collection(collection_id)
         await self._collections.gone(row)
         self._news.removed(collection_id)
-        return wire.Receipt.model_validate(receipt)
+        return wire.Receipt.model_validate(dataclasses.asdict(receipt))
 
     async def _concerned(self, request: wire.RemoveRequest) -> Sequence[CollectionRow]:
         if request.collection:
@@ -62,4 +63,4 @@ class Removal:
         """Whether the stores agree; repaired if asked. Raises CollectionNotFound."""
         ids = [(await self._index.store.by_name(request.collection)).id] if request.collection else None
         report = await self._index.doctor.examine(ids, repair=request.repair, deep=request.deep)
-        return wire.FilesDoctorReport.model_validate(report)
+        return wire.FilesDoctorReport.model_validate(dataclasses.asdict(report))
