@@ -22,8 +22,8 @@ SearchMode = Literal["auto", "hybrid", "lexical", "dense"]
 class CollectionRules(Wire):
     """What of a folder is read. Patterns are those of .gitignore; `include` wins over every rule but the size caps."""
 
-    include: list[str] = Field(default_factory=list, max_length=200)
-    exclude: list[str] = Field(default_factory=list, max_length=200)
+    include: list[str] = Field(default_factory=list, max_length=1000)
+    exclude: list[str] = Field(default_factory=list, max_length=20_000)  # with a line for each path that was removed
     ignore_files: bool = True  # obey .gitignore, .ignore and .jackdawignore
     secrets: bool = False  # read files that usually hold keys and passwords
     generated: bool = False  # read vendored, minified and built files, lock files
