@@ -204,6 +204,7 @@ class ChatColumn(Pane):
     def _ended(self, answer: Message) -> None:
         self.composer.say("")
         self.rows.finish(self.conversation, answer)
+        self.asking.answer_ended()
         self.gauge.refresh()
         self.answer_changed.emit()
 

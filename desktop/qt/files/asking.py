@@ -49,6 +49,11 @@ class AskingFiles(QObject):
         self._chat = chat
         self._show()
 
+    def answer_ended(self) -> None:
+        """Whether attached files were given whole is known by now."""
+        if self._chat is not None and self._chat.files:
+            self._look.start()
+
     def ask_collection(self, name: str) -> None:
         """Ask this collection before every answer from now on."""
         if self._chat is not None and name not in self._chat.collections:
