@@ -83,8 +83,9 @@ class Doctor:
             hint = "Close Jackdaw and move files.db away: the collections are read again from their folders."
             found.append(Finding("broken_database", len(said), message, hint, repairable=False))
         if pairs := await database.read(counting.orphans):
-            message = f"{len(pairs)} contents are in the index without a file, or a file without its content."
-            found.append(Finding("orphan_chunks", len(pairs), message, repaired=repair))
+            count = len({document for _, document in pairs})
+            message = f"{count} contents are in the index without a file, or a file without its content."
+            found.append(Finding("orphan_chunks", count, message, repaired=repair))
             if repair:
                 await database.write(lambda c: changes.settle(c, pairs))
         if unused := await database.read(counting.unused_vectors):

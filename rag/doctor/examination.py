@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from rag.store.rows import CollectionRow, Space
 from rag.store.store import FileStore
 from rag.store.vector_rows import Ids
 from rag.types import Embedder, Vectors
+from rag.vectors import quarantine
 from rag.vectors.index import VectorIndex
 
 log = logging.getLogger(__name__)
@@ -169,7 +171,8 @@ class Examination:
                 message = f"{len(extra)} vectors are in the vector index that nothing in the database knows."
                 self._add("extra_vectors", len(extra), message, fixed=lambda: self._reconcile(space))
             wrong = await self._wrong_vectors(space, np.intersect1d(wanted, found)) if deep else 0
-            if wrong or not await self._vectors.holds_sample(space):
+            agree = not len(lacking) and not len(extra)
+            if wrong or (agree and not await self._vectors.holds_sample(space)):
                 message = f"{wrong or 'Some'} of {len(found)} vectors in the vector index are not what it was given."
                 self._add("wrong_vectors", wrong or 1, message, fixed=self._rebuild)
             return len(found)
@@ -246,6 +249,9 @@ class Examination:
     async def _rebuild(self) -> None:
         await self._vectors.rebuild("the doctor found wrong vectors")
         await self._vectors.wait_whole()
+        if self._vectors.problem:
+            raise VectorsBroken(self._vectors.problem)
+        await asyncio.to_thread(quarantine.drop, self._vectors.folder)  # nobody has to look at what we know
 
     async def _again(self, space: Space) -> None:
         await self._store.database.write(lambda c: counting.forget_bad_vectors(c, space))

@@ -12,7 +12,6 @@ import contextlib
 import logging
 import os
 import secrets
-import shutil
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -176,8 +175,7 @@ class Removal:
         """Delete what was moved aside when it was damaged. Blocking."""
         for file in salvage.quarantined(self._store.database.path):
             file.unlink(missing_ok=True)
-        for folder in quarantine.quarantined(self._vectors.folder):
-            shutil.rmtree(folder, ignore_errors=True)
+        quarantine.drop(self._vectors.folder)
 
 
 def _made(gone: Doomed, by_search: int, in_bytes: int, began: float) -> Receipt:

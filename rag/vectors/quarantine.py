@@ -27,6 +27,12 @@ def quarantined(folder: Path) -> list[Path]:
     return sorted(folder.parent.glob(f"{folder.name}.broken-*"), key=_number)
 
 
+def drop(folder: Path) -> None:
+    """Delete what was moved aside."""
+    for entry in quarantined(folder):
+        shutil.rmtree(entry, ignore_errors=True)
+
+
 def _number(entry: Path) -> int:
     digits = entry.name.rpartition("-")[2]
     return int(digits) if digits.isascii() and digits.isdigit() else 0
