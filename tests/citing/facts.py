@@ -46,8 +46,7 @@ ATTRIBUTES = (
 )
 _STATED = (
     "The {attribute} of {name} is {value}.",
-    "For {name} the {attribute} is {value}.",
-    "{name} has the {attribute} {value}.",
+    "From today the {attribute} of {name} is {value}.",
     "Note that the {attribute} of {name} is {value}.",
 )
 _ASKED = (
@@ -117,11 +116,11 @@ def new_value(rng: random.Random) -> str:
 
 
 def new_note(rng: random.Random, *, tests: bool, name: str = "") -> Note:
-    """A file with one to three facts about one name, in sentences among others, with a heading or without."""
+    """A file with one or, now and then, two facts about one name among other sentences, with a heading or without."""
     name = name or new_name(rng, tests=tests)
-    attributes = rng.sample(ATTRIBUTES, rng.choice((1, 1, 2, 3)))
+    attributes = rng.sample(ATTRIBUTES, rng.choice((1, 1, 1, 1, 2)))
     facts = tuple(Fact(name, attribute, new_value(rng)) for attribute in attributes)
-    sentences = [fact.stated(rng) for fact in facts] + rng.sample(_FILLERS, rng.randrange(0, 4))
+    sentences = [fact.stated(rng) for fact in facts] + rng.sample(_FILLERS, rng.randrange(0, 3))
     rng.shuffle(sentences)
     heading = f"# {name}\n\n" if rng.random() < 0.6 else ""
     separator = rng.choice((" ", " ", "\n"))

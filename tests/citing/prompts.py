@@ -17,31 +17,48 @@ TEMPLATE = (
     "{%- endif -%}{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}"
 )
-NOT_HERE_SHARE = 0.12
+NOT_HERE_SHARE = 0.3  # of conversations, one question of which has no answer then
+MOST_QUESTIONS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`prompt` is all up to the answer, in the form of TEMPLATE."""
+    """A conversation in the form of TEMPLATE, as pairs of what is given and the answer that is right."""
 
-    prompt: str
-    answer: str
+    turns: tuple[tuple[str, str], ...]
+
+    @property
+    def text(self) -> str:
+        return "".join(given + answer for given, answer in self.turns)
 
 
 def new_case(rng: random.Random, most_passages: int) -> Case:
-    """Up to `most_passages` passages, of which one has the answer or, now and then, none."""
+    """Up to `most_passages` passages and a question to each, the first with the passages as the product asks it.
+
+    Asking again costs little more text, and teaches as much as the first question.
+    """
     names = dict.fromkeys(new_name(rng, tests=False) for _ in range(rng.randint(1, most_passages)))
     notes = [new_note(rng, tests=False, name=name) for name in names]
-    rng.shuffle(notes)
-    index = rng.randrange(len(notes))
-    fact = rng.choice(notes[index].facts)
-    question, answer = fact.asked(rng), fact.answer(index + 1)
-    if len(notes) > 1 and rng.random() < NOT_HERE_SHARE:
-        del notes[index]
-        answer = NOT_IN_FILES
+    missing = notes.pop() if len(notes) > 1 and rng.random() < NOT_HERE_SHARE else None
     sources = [NumberedSource(number, hit_of(note, rng)) for number, note in enumerate(notes, 1)]
-    user = conversation(question, sources)[-1].content
-    return Case(f"<|im_start|>user\n{user}<|im_end|>\n<|im_start|>assistant\n", f"{answer}<|im_end|>")
+    asked = [(fact.asked(rng), fact.answer(number)) for number, note in enumerate(notes, 1) for fact in note.facts]
+    asked += [(fact.asked(rng), NOT_IN_FILES) for fact in missing.facts[:1]] if missing else []
+    rng.shuffle(asked)
+    first = conversation(asked[0][0], sources)[-1].content
+    given = [first, *(f"Question: {question}" for question, _ in asked[1:MOST_QUESTIONS])]
+    return Case(tuple((_turn(text), f"{answer}<|im_end|>\n") for text, (_, answer) in zip(given, asked, strict=False)))
+
+
+def new_drill(rng: random.Random, most_passages: int) -> Case:
+    """Facts, one after the other, and the same again in another order: nothing but looking up."""
+    notes = [new_note(rng, tests=False) for _ in range(rng.randint(2, 2 + 2 * most_passages))]
+    stated = [fact.stated(rng) for note in notes for fact in note.facts]
+    again = rng.sample(stated, len(stated))
+    return Case(((_turn(" ".join(stated)), f"{' '.join(again)}<|im_end|>\n"),))
+
+
+def _turn(text: str) -> str:
+    return f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
 
 
 def hit_of(note: Note, rng: random.Random) -> Hit:
