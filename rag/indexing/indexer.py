@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +102,7 @@ class Indexer:
         before = await self._store.spaces(collection_id)
         space = await self._store.open_space(collection_id, embedder.identity)
         work = self._work(space)
+        embedded = work.embedded
         try:
             await self._store.update_collection(collection_id, next_embedder_id=embedder_id)
             async with self._telling(collection_id, report) as tracker:
@@ -121,7 +122,7 @@ class Indexer:
             raise
         await self._forget(dropped)
         self._on_change(collection_id)
-        return IndexReport(collection_id, embedded=work.embedded, seconds=time.monotonic() - began)
+        return IndexReport(collection_id, embedded=work.embedded - embedded, seconds=time.monotonic() - began)
 
     async def apply(self, collection_id: int, changes: Sequence[FileChange]) -> Applied:
         """Make changes of files that no run which has begun before undoes: of what the user takes out."""
@@ -195,7 +196,7 @@ class Indexer:
 
     async def _allow_roots(self) -> None:
         collections = await self._store.collections(None)
-        self._parts.readers.allow(sorted({Path(root.path) for one in collections for root in one.roots}))
+        self._parts.readers.allow(outermost(Path(root.path) for one in collections for root in one.roots))
 
     def _work(self, space: Space) -> SpaceWork:
         if space.id not in self._works:
@@ -247,6 +248,15 @@ class Indexer:
 
     def _be_gentle(self) -> None:
         self._parts.embedders.gentle(self._throttle.busy)
+
+
+def outermost(paths: Iterable[Path]) -> list[Path]:
+    """`paths` without those that lie in another of them, so that fewer additions mean other rights for the readers."""
+    found: list[Path] = []
+    for path in sorted(set(paths)):
+        if not (found and path.is_relative_to(found[-1])):
+            found.append(path)
+    return found
 
 
 def _holds_a_root(collection: CollectionRow, paths: Sequence[Path]) -> bool:

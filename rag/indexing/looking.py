@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from rag.store.rows import KnownFile, RootRow
 from rag.store.store import FileStore
 from rag.store.stored_text import real_path
 
-MIB = 1024 * 1024
 _LOOK_EVERY = 256  # entries between two looks at the clock and at who waits
 
 
@@ -32,13 +31,16 @@ class Unreadable:
 
 
 def scan_rules(rules: Mapping[str, Any]) -> ScanRules:
-    """The rules of a collection as they are stored (those of the wire's CollectionRules)."""
-    flags = {name: bool(rules[name]) for name in ("ignore_files", "secrets", "generated", "hidden") if name in rules}
+    """The rules of a collection as they are stored: fields of ScanRules by name, as JSON values."""
+    usual = ScanRules()
     return ScanRules(
         include=tuple(rules.get("include", ())),
         exclude=tuple(rules.get("exclude", ())),
-        max_file_bytes=int(rules.get("max_file_mib", 50)) * MIB,
-        **flags,
+        ignore_files=bool(rules.get("ignore_files", usual.ignore_files)),
+        secrets=bool(rules.get("secrets", usual.secrets)),
+        generated=bool(rules.get("generated", usual.generated)),
+        hidden=bool(rules.get("hidden", usual.hidden)),
+        max_file_bytes=int(rules.get("max_file_bytes", usual.max_file_bytes)),
     )
 
 
@@ -51,7 +53,7 @@ async def look_at(
     place = Path(root.path)
     inner = None if within is None or place in within else [path.relative_to(place).as_posix() for path in within]
     try:
-        seen = await asyncio.to_thread(_see, place, rules, pace, inner)
+        seen = await asyncio.to_thread(_see, place, replace(rules, never=(store.database.path.parent,)), pace, inner)
     except (RootNotFound, OSError) as error:
         return Unreadable(root, error.message if isinstance(error, RootNotFound) else f"{place}: {error.strerror}")
     if inner is None and not seen and _may_be_unmounted(place, known):

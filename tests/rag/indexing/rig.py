@@ -19,8 +19,9 @@ from tests.rag.embedding.fake_servers import FakeEmbeddings
 
 
 def places(folder: Path) -> FilesPlaces:
-    """Everything of an index in one folder."""
-    return FilesPlaces(folder / "files.db", folder / "vectors", folder / "cache", folder / "run")
+    """Everything of an index in one folder, beside which roots may lie."""
+    data = folder / "data"
+    return FilesPlaces(data / "files.db", data / "vectors", data / "cache", data / "run")
 
 
 async def embedder(files: Files, server: FakeEmbeddings, name: str = "first") -> str:
@@ -38,6 +39,7 @@ class Rig:
     collection: int
     told: list[IndexNow] = field(default_factory=list)
     cancel: Cancel = field(default_factory=Cancel)
+    before: int = 0  # requests of the server that others made
 
     def write(self, path: str, text: str) -> Path:
         """Write a file of the root."""
@@ -60,23 +62,30 @@ class Rig:
 
     def embedded(self) -> list[str]:
         """All texts that were embedded as passages until now: questions and trials are those of a few words."""
-        return [text for text in self.server.texts() if len(text) > 40]
+        bodies = [body for _, _, body in self.server.requests[self.before :]]
+        return [text for body in bodies for text in body["input"] if len(text) > 40]
 
 
 @asynccontextmanager
 async def rig(folder: Path, server: FakeEmbeddings, hooks: FilesHooks | None = None) -> AsyncIterator[Rig]:
-    """Open the index in `folder`, with the collection "notes" of `folder`/root, which is made when it is not there."""
-    root = folder / "root"
-    root.mkdir(exist_ok=True)
+    """An index of its own in `folder`; what it holds is opened again, else it gets the collection of `collection`."""
     files = await Files.open(places(folder), hooks)
     try:
         known = await files.store.collections()
-        if not known:
-            row = await files.store.create_collection(NewCollectionRow("notes", await embedder(files, server)))
-            await files.store.add_root(row.id, str(root))
-        yield Rig(files, server, root, known[0].id if known else row.id)
+        if known:
+            yield Rig(files, server, folder / "root", known[0].id)
+        else:
+            yield await collection(files, server, folder / "root", "notes")
     finally:
         await files.close()
+
+
+async def collection(files: Files, server: FakeEmbeddings, root: Path, name: str) -> Rig:
+    """A collection with one root, which is made, and with an embedder nobody else has."""
+    root.mkdir()
+    row = await files.store.create_collection(NewCollectionRow(name, await embedder(files, server, f"first-{name}")))
+    await files.store.add_root(row.id, str(root))
+    return Rig(files, server, root, row.id, before=len(server.requests))
 
 
 async def until(condition: Callable[[], Awaitable[object]], within_s: float = 20.0) -> float:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from models.database import READERS
 from models.errors import Cancelled
 from rag.embedding.choices import Definition
 from rag.errors import EmbedderFailed
-from rag.files import FilesHooks
+from rag.files import Files, FilesHooks
 from tests.rag.embedding.fake_servers import FakeEmbeddings
-from tests.rag.indexing.rig import Rig, rig, until
+from tests.rag.indexing.rig import Rig, collection, places, rig, until
 from tests.rag.reading.making import pdf
 
 pytestmark = pytest.mark.anyio
@@ -33,245 +36,266 @@ def server() -> Iterator[FakeEmbeddings]:
         yield made
 
 
-def note(number: int) -> str:
-    return f"# Note {number}\n\nAll the {TOPICS[number % 3]}, says note number {number} of the whole collection.\n"
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
+    """An index whose children are all at work; every test has a collection of its own in it, below this one's root."""
+    folder = tmp_path_factory.mktemp("index")
+    with FakeEmbeddings(dimensions=32) as server:
+        files = await Files.open(places(folder))
+        made = await collection(files, server, folder / "roots", "warm")
+        for number in range(400):
+            made.write(f"warm/{number}.md", f"{number}")
+        await made.index()
+        await start_threads(files)
+        yield made
+        await files.close()
+
+
+async def start_threads(files: Files) -> None:
+    """Those of pools that start them when they are needed: a test must leave none behind."""
+    pool, meet = ThreadPoolExecutor(2, thread_name_prefix="asyncio"), threading.Barrier(2)
+    asyncio.get_running_loop().set_default_executor(pool)
+    await asyncio.gather(*(asyncio.to_thread(meet.wait, 10) for _ in range(2)))
+    meet = threading.Barrier(READERS)
+    await asyncio.gather(*(files.store.database.read(lambda _: meet.wait(10)) for _ in range(READERS)))
+
+
+@pytest.fixture
+async def index(shared: Rig, request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
+    name = request.node.name[:40]
+    place = shared.root / name
+    place.mkdir()
+    made = await collection(shared.files, shared.server, place / "root", name)
+    yield made
+    made.server.faults.clear()
+    spaces = await made.files.store.spaces(made.collection)
+    await made.files.store.remove_collection(made.collection)
+    for space in spaces:
+        await made.files.vectors.drop(space.name)
+
+
+def note(number: int, name: str) -> str:
+    """Two collections have no text in common: it would be known from the first one."""
+    return f"# Note {number}\n\nAll the {TOPICS[number % 3]}, says note number {number} of collection {name}.\n"
 
 
 def write_notes(rig: Rig, count: int) -> None:
     for number in range(count):
-        rig.write(f"n{number % 3}/note{number}.md", note(number))
+        rig.write(f"n{number % 3}/note{number}.md", note(number, str(rig.collection)))
 
 
-async def test_files_are_found_by_words_and_by_meaning_and_nothing_is_done_twice(
-    tmp_path: Path, server: FakeEmbeddings
-) -> None:
-    async with rig(tmp_path, server) as index:
-        write_notes(index, 6)
-        index.write(".git/config", "never read")
-        report = await index.index()
-        assert (report.read, report.chunks, report.embedded, report.unchanged) == (6, 6, 6, 0)
-        assert index.told[-1].files_done == index.told[-1].files_total == 6
-        assert (await index.found("sourdough", "lexical"))[0] in ("n1/note1.md", "n1/note4.md")
-        assert (await index.found(TOPICS[2], "dense"))[0] in ("n2/note2.md", "n2/note5.md")
-        assert len(await index.found("note number 3", "lexical", k=20)) == 6
-        asked = len(server.texts())
-        again = await index.index()
-        assert (again.read, again.unchanged, again.embedded) == (0, 6, 0)
-        assert not again.changed
-        assert len(server.texts()) == asked
-        counts = await index.files.store.counts(index.collection)
-        assert (counts.indexed, counts.embedding) == (6, 0)
+async def test_files_are_found_by_words_and_by_meaning_and_nothing_is_done_twice(index: Rig) -> None:
+    write_notes(index, 6)
+    index.write(".git/config", "never read")
+    report = await index.index()
+    assert (report.read, report.chunks, report.embedded, report.unchanged) == (6, 6, 6, 0)
+    assert index.told[-1].files_done == index.told[-1].files_total == 6
+    assert (await index.found("sourdough", "lexical"))[0] in ("n1/note1.md", "n1/note4.md")
+    assert (await index.found(TOPICS[2], "dense"))[0] in ("n2/note2.md", "n2/note5.md")
+    assert len(await index.found("note number 3", "lexical", k=20)) == 6
+    asked = len(index.server.texts())
+    again = await index.index()
+    assert (again.read, again.unchanged, again.embedded) == (0, 6, 0)
+    assert not again.changed
+    assert len(index.server.texts()) == asked
+    counts = await index.files.store.counts(index.collection)
+    assert (counts.indexed, counts.embedding) == (6, 0)
 
 
-async def test_of_a_changed_file_only_what_is_new_is_embedded(tmp_path: Path, server: FakeEmbeddings) -> None:
-    async with rig(tmp_path, server) as index:
-        parts = [f"## Part {number}\n\n{TOPICS[number % 3]} {number}. " + "word " * 300 for number in range(4)]
-        file = index.write("long.md", "\n\n".join(parts))
+async def test_of_a_changed_file_only_what_is_new_is_embedded(index: Rig) -> None:
+    parts = [f"## Part {number}\n\n{TOPICS[number % 3]} {number}. " + "word " * 300 for number in range(4)]
+    file = index.write("long.md", "\n\n".join(parts))
+    await index.index()
+    before = len(index.embedded())
+    file.write_text("\n\n".join([*parts[:3], "## Part 9\n\nOnly lighthouses shine upon the rocky northern cape."]))
+    report = await index.index([file])
+    assert report.read == 1
+    assert len(index.embedded()) - before < before
+    assert (await index.found("lighthouses", "lexical")) == ["long.md"]
+
+
+async def test_a_moved_folder_and_a_copy_cost_no_embedding(index: Rig) -> None:
+    write_notes(index, 6)
+    await index.index()
+    before = len(index.embedded())
+    (index.root / "n1").rename(index.root / "elsewhere")
+    report = await index.index()
+    assert (report.moved, report.read, report.removed) == (2, 0, 0)
+    assert {path.split("/")[0] for path in await index.found("sourdough", "lexical")} == {"elsewhere"}
+    assert (await index.found(TOPICS[1], "dense"))[0].startswith("elsewhere/")
+    shutil.copytree(index.root / "elsewhere", index.root / "copied")
+    (index.root / "elsewhere" / "note1.md").rename(index.root / "note1.txt")  # read anew as another kind
+    report = await index.index()
+    assert (report.read, report.embedded) == (3, 0)
+    assert len(index.embedded()) == before
+
+
+async def test_what_is_gone_is_not_found(index: Rig) -> None:
+    write_notes(index, 6)
+    index.write("n0/.gitignore", "")
+    await index.index()
+    shutil.rmtree(index.root / "n1")
+    index.write("n0/.gitignore", "note3.md\n")
+    report = await index.index()
+    assert (report.removed, report.skipped) == (2, 1)
+    assert await index.found("sourdough", "lexical") == []
+    assert sorted(await index.found("note", "lexical", k=20)) == ["n0/note0.md", "n2/note2.md", "n2/note5.md"]
+    assert set(await index.found(TOPICS[1], "dense", k=20)) <= {"n0/note0.md", "n2/note2.md", "n2/note5.md"}
+
+
+async def test_a_file_that_cannot_be_read_again_keeps_its_passages_and_says_so(index: Rig) -> None:
+    write_notes(index, 2)
+    file = index.root / "report.pdf"
+    file.write_bytes(pdf(["Lighthouses shine upon the rocky northern cape."]))
+    await index.index()
+    file.write_bytes(file.read_bytes()[:200])
+    index.write("n0/note0.md", "Orchards bloom in the southern valleys each April.")
+    report = await index.index()
+    assert (report.kept, report.failed, report.read) == (1, 0, 1)
+    assert await index.found("lighthouses", "lexical") == ["report.pdf"]
+    page = await index.files.store.file_page(index.collection, "failed")
+    assert [(row.path, row.reason, row.chunks) for row in page.files] == [("report.pdf", "damaged", 1)]
+    assert (await index.index()).unchanged == 3  # it is not tried again before it changes
+
+
+async def test_while_the_embedder_fails_words_are_found_and_the_next_run_goes_on(index: Rig) -> None:
+    write_notes(index, 6)
+    index.server.faults.extend(["404"] * 9)
+    with pytest.raises(EmbedderFailed):
         await index.index()
-        before = len(index.embedded())
-        file.write_text("\n\n".join([*parts[:3], "## Part 9\n\nOnly lighthouses shine upon the rocky northern cape."]))
-        report = await index.index([file])
-        assert report.read == 1
-        assert len(index.embedded()) - before < before
-        assert (await index.found("lighthouses", "lexical")) == ["long.md"]
+    assert len(await index.found("sourdough", "lexical")) == 2
+    assert "out of luck" in (await index.files.store.collection(index.collection)).problem
+    index.server.faults.clear()
+    report = await index.index()
+    assert (report.read, report.embedded) == (0, 6)
+    assert (await index.files.store.collection(index.collection)).problem == ""
+    assert (await index.found(TOPICS[1], "dense"))[0].startswith("n1/")
 
 
-async def test_a_moved_folder_and_a_copy_cost_no_embedding(tmp_path: Path, server: FakeEmbeddings) -> None:
-    async with rig(tmp_path, server) as index:
-        write_notes(index, 6)
-        await index.index()
-        before = len(index.embedded())
-        (index.root / "n1").rename(index.root / "elsewhere")
-        report = await index.index()
-        assert (report.moved, report.read, report.removed) == (2, 0, 0)
-        assert {path.split("/")[0] for path in await index.found("sourdough", "lexical")} == {"elsewhere"}
-        assert (await index.found(TOPICS[1], "dense"))[0].startswith("elsewhere/")
-        shutil.copytree(index.root / "elsewhere", index.root / "copied")
-        (index.root / "elsewhere" / "note1.md").rename(index.root / "note1.txt")  # read anew as another kind
-        report = await index.index()
-        assert (report.read, report.embedded) == (3, 0)
-        assert len(index.embedded()) == before
+async def test_after_a_pause_nothing_is_read_or_embedded_twice(index: Rig) -> None:
+    write_notes(index, 600)
+    running = asyncio.create_task(index.index())
+    await until(lambda: asyncio.sleep(0, len(index.embedded()) >= 128))
+    index.cancel.set("pause")
+    with pytest.raises(Cancelled):
+        await running
+    assert index.files.indexer.now(index.collection) is None
+    index.cancel = type(index.cancel)()
+    await index.index()
+    counts = await index.files.store.counts(index.collection)
+    assert (counts.indexed, counts.chunks, counts.embedding) == (600, 600, 0)
+    twice = [text for text, times in Counter(index.embedded()).items() if times > 1]
+    assert len(twice) <= 3 * 128  # calls that were under way when it was paused
 
 
-async def test_what_is_gone_is_not_found(tmp_path: Path, server: FakeEmbeddings) -> None:
-    async with rig(tmp_path, server) as index:
-        write_notes(index, 6)
-        index.write("n0/.gitignore", "")
-        await index.index()
-        shutil.rmtree(index.root / "n1")
-        index.write("n0/.gitignore", "note3.md\n")
-        report = await index.index()
-        assert (report.removed, report.skipped) == (2, 1)
-        assert await index.found("sourdough", "lexical") == []
-        assert sorted(await index.found("note", "lexical", k=20)) == ["n0/note0.md", "n2/note2.md", "n2/note5.md"]
-        assert set(await index.found(TOPICS[1], "dense", k=20)) <= {"n0/note0.md", "n2/note2.md", "n2/note5.md"}
+async def test_runs_that_overlap_do_nothing_twice(index: Rig) -> None:
+    write_notes(index, 300)
+    whole = asyncio.create_task(index.index())
+    again = asyncio.create_task(index.index())
+    await until(lambda: asyncio.sleep(0, index.embedded()))
+    file = index.write("urgent.md", "Lighthouses shine upon the rocky northern cape.")
+    urgent = await index.index([file])
+    assert urgent.read == 1
+    reports = await asyncio.gather(whole, again)
+    assert sorted(report.read for report in reports) == [0, 300]
+    assert await index.found("lighthouses", "lexical") == ["urgent.md"]
+    assert max(Counter(index.embedded()).values()) == 1
 
 
-async def test_a_file_that_cannot_be_read_again_keeps_its_passages_and_says_so(
-    tmp_path: Path, server: FakeEmbeddings
-) -> None:
-    async with rig(tmp_path, server) as index:
-        write_notes(index, 2)
-        file = index.root / "report.pdf"
-        file.write_bytes(pdf(["Lighthouses shine upon the rocky northern cape."]))
-        await index.index()
-        file.write_bytes(file.read_bytes()[:200])
-        index.write("n0/note0.md", "Orchards bloom in the southern valleys each April.")
-        report = await index.index()
-        assert (report.kept, report.failed, report.read) == (1, 0, 1)
-        assert await index.found("lighthouses", "lexical") == ["report.pdf"]
-        page = await index.files.store.file_page(index.collection, "failed")
-        assert [(row.path, row.reason, row.chunks) for row in page.files] == [("report.pdf", "damaged", 1)]
-        assert (await index.index()).unchanged == 3  # it is not tried again before it changes
+async def test_another_embedder_takes_over_in_one_step(index: Rig) -> None:
+    write_notes(index, 300)
+    await index.index()
+    (old,) = await index.files.store.spaces(index.collection)
+    changing = asyncio.create_task(index.change_embedder("second"))
+    await until(lambda: asyncio.sleep(0, len(index.embedded()) > 350))
+    row = await index.files.store.collection(index.collection)
+    assert row.next_embedder_id.startswith("openai:second")
+    assert row.embedder_id.startswith("openai:first")
+    assert (await index.found(TOPICS[1], "dense"))[0].startswith("n1/")  # the old vectors answer meanwhile
+    file = index.write("late.md", "Lighthouses shine upon the rocky northern cape.")
+    await index.index([file])
+    report = await changing
+    assert report.embedded >= 300
+    row = await index.files.store.collection(index.collection)
+    assert (row.embedder_id.startswith("openai:second"), row.next_embedder_id) == (True, "")
+    (space,) = await index.files.store.spaces(index.collection)
+    assert old.name not in await index.files.vectors.spaces()
+    assert await index.files.vectors.count(space.name) == 301
+    counted = "SELECT embedder, count(*) FROM vectors WHERE embedder IN (?, ?) GROUP BY embedder"
+    kept = await index.files.store.database.read(
+        lambda c: c.execute(counted, (old.embedder_key, space.embedder_key)).fetchall()
+    )
+    assert kept == [(space.embedder_key, 301)]
+    assert (await index.found("Lighthouses shine upon the rocky northern cape.", "dense"))[0] == "late.md"
+    assert any(now.chunks_total == 300 and now.progress.unit == "chunks" for now in index.told)
 
 
-async def test_while_the_embedder_fails_words_are_found_and_the_next_run_goes_on(
-    tmp_path: Path, server: FakeEmbeddings
-) -> None:
-    async with rig(tmp_path, server) as index:
-        write_notes(index, 6)
-        server.faults.extend(["404"] * 9)
-        with pytest.raises(EmbedderFailed):
-            await index.index()
-        assert len(await index.found("sourdough", "lexical")) == 2
-        assert "out of luck" in (await index.files.store.collection(index.collection)).problem
-        server.faults.clear()
-        report = await index.index()
-        assert (report.read, report.embedded) == (0, 6)
-        assert (await index.files.store.collection(index.collection)).problem == ""
-        assert (await index.found(TOPICS[1], "dense"))[0].startswith("n1/")
+async def test_a_change_of_the_embedder_that_is_cancelled_leaves_the_old_one(index: Rig) -> None:
+    write_notes(index, 300)
+    await index.index()
+    (old,) = await index.files.store.spaces(index.collection)
+    changing = asyncio.create_task(index.change_embedder("second"))
+    await until(lambda: asyncio.sleep(0, len(index.embedded()) > 350))
+    index.cancel.set("cancel")
+    with pytest.raises(Cancelled):
+        await changing
+    row = await index.files.store.collection(index.collection)
+    assert (row.embedder_id.startswith("openai:first"), row.next_embedder_id) == (True, "")
+    assert await index.files.store.spaces(index.collection) == [old]
+    everywhere = {space.name for space in await index.files.store.spaces()}
+    assert set(await index.files.vectors.spaces()) == everywhere
+    assert (await index.found(TOPICS[1], "dense"))[0].startswith("n1/")
 
 
-async def test_after_a_pause_nothing_is_read_or_embedded_twice(tmp_path: Path, server: FakeEmbeddings) -> None:
-    async with rig(tmp_path, server) as index:
-        write_notes(index, 600)
-        running = asyncio.create_task(index.index())
-        await until(lambda: asyncio.sleep(0, len(index.embedded()) >= 128))
-        index.cancel.set("pause")
-        with pytest.raises(Cancelled):
-            await running
-        assert index.files.indexer.now(index.collection) is None
-        index.cancel = type(index.cancel)()
-        await index.index()
-        counts = await index.files.store.counts(index.collection)
-        assert (counts.indexed, counts.chunks, counts.embedding) == (600, 600, 0)
-        twice = [text for text, times in Counter(index.embedded()).items() if times > 1]
-        assert len(twice) <= 3 * 128  # calls that were under way when it was paused
+async def test_a_change_of_the_embedder_that_is_paused_goes_on_where_it_was(index: Rig) -> None:
+    write_notes(index, 600)
+    await index.index()
+    changing = asyncio.create_task(index.change_embedder("second"))
+    await until(lambda: asyncio.sleep(0, len(index.embedded()) > 900))
+    index.cancel.set("pause")
+    with pytest.raises(Cancelled):
+        await changing
+    assert (await index.files.store.collection(index.collection)).next_embedder_id.startswith("openai:second")
+    index.cancel = type(index.cancel)()
+    report = await index.change_embedder("second")
+    assert report.embedded < 600
+    assert (await index.files.store.collection(index.collection)).embedder_id.startswith("openai:second")
 
 
-async def test_runs_that_overlap_do_nothing_twice(tmp_path: Path, server: FakeEmbeddings) -> None:
-    async with rig(tmp_path, server) as index:
-        write_notes(index, 300)
-        whole = asyncio.create_task(index.index())
-        again = asyncio.create_task(index.index())
-        await until(lambda: asyncio.sleep(0, index.embedded()))
-        file = index.write("urgent.md", "Lighthouses shine upon the rocky northern cape.")
-        urgent = await index.index([file])
-        assert urgent.read == 1
-        reports = await asyncio.gather(whole, again)
-        assert sorted(report.read for report in reports) == [0, 300]
-        assert await index.found("lighthouses", "lexical") == ["urgent.md"]
-        assert max(Counter(index.embedded()).values()) == 1
+async def test_a_root_that_is_away_keeps_its_index(index: Rig) -> None:
+    write_notes(index, 3)
+    await index.index()
+    index.root.rename(index.root.parent / "away")
+    report = await index.index()
+    assert len(report.problems) == 1
+    (root,) = (await index.files.store.collection(index.collection)).roots
+    assert root.problem == report.problems[0]
+    assert await index.found("sourdough", "lexical") == ["n1/note1.md"]
+    (index.root.parent / "away").rename(index.root)
+    report = await index.index()
+    assert (report.unchanged, report.problems) == (3, ())
+    (root,) = (await index.files.store.collection(index.collection)).roots
+    assert root.problem == ""
 
 
-async def test_another_embedder_takes_over_in_one_step(tmp_path: Path, server: FakeEmbeddings) -> None:
-    async with rig(tmp_path, server) as index:
-        write_notes(index, 300)
-        await index.index()
-        changing = asyncio.create_task(index.change_embedder("second"))
-        await until(lambda: asyncio.sleep(0, len(index.embedded()) > 350))
-        row = await index.files.store.collection(index.collection)
-        assert row.next_embedder_id.startswith("openai:second")
-        assert row.embedder_id.startswith("openai:first")
-        assert (await index.found(TOPICS[1], "dense"))[0].startswith("n1/")  # the old vectors answer meanwhile
-        file = index.write("late.md", "Lighthouses shine upon the rocky northern cape.")
-        await index.index([file])
-        report = await changing
-        assert report.embedded >= 300
-        row = await index.files.store.collection(index.collection)
-        assert (row.embedder_id.startswith("openai:second"), row.next_embedder_id) == (True, "")
-        (space,) = await index.files.store.spaces(index.collection)
-        assert await index.files.vectors.spaces() == [space.name]
-        assert await index.files.vectors.count(space.name) == 301
-        kept = await index.files.store.database.read(lambda c: c.execute("SELECT count(*) FROM vectors").fetchone()[0])
-        assert kept == 301
-        assert (await index.found("Lighthouses shine upon the rocky northern cape.", "dense"))[0] == "late.md"
-        assert any(now.chunks_total == 300 and now.progress.unit == "chunks" for now in index.told)
+async def test_a_root_that_is_a_file(index: Rig) -> None:
+    alone = index.root.parent / "alone.md"
+    alone.write_text("Lighthouses shine upon the rocky northern cape.")
+    await index.files.store.add_root(index.collection, str(alone))
+    assert (await index.index()).read == 1
+    alone.write_text("Orchards bloom in the southern valleys each April.")
+    assert (await index.index([alone])).read == 1
+    (row,) = (await index.files.store.file_page(index.collection)).files
+    assert (row.root.path, row.path, row.state) == (str(alone), "", "indexed")
+    assert await index.found("lighthouses", "lexical") == []
+    assert await index.found("orchards", "lexical") == ["alone.md"]
 
 
-async def test_a_change_of_the_embedder_that_is_cancelled_leaves_the_old_one(
-    tmp_path: Path, server: FakeEmbeddings
-) -> None:
-    async with rig(tmp_path, server) as index:
-        write_notes(index, 300)
-        await index.index()
-        changing = asyncio.create_task(index.change_embedder("second"))
-        await until(lambda: asyncio.sleep(0, len(index.embedded()) > 350))
-        index.cancel.set("cancel")
-        with pytest.raises(Cancelled):
-            await changing
-        row = await index.files.store.collection(index.collection)
-        assert (row.embedder_id.startswith("openai:first"), row.next_embedder_id) == (True, "")
-        (space,) = await index.files.store.spaces(index.collection)
-        assert await index.files.vectors.spaces() == [space.name]
-        assert (await index.found(TOPICS[1], "dense"))[0].startswith("n1/")
-
-
-async def test_a_change_of_the_embedder_that_is_paused_goes_on_where_it_was(
-    tmp_path: Path, server: FakeEmbeddings
-) -> None:
-    async with rig(tmp_path, server) as index:
-        write_notes(index, 600)
-        await index.index()
-        changing = asyncio.create_task(index.change_embedder("second"))
-        await until(lambda: asyncio.sleep(0, len(index.embedded()) > 900))
-        index.cancel.set("pause")
-        with pytest.raises(Cancelled):
-            await changing
-        assert (await index.files.store.collection(index.collection)).next_embedder_id.startswith("openai:second")
-        index.cancel = type(index.cancel)()
-        report = await index.change_embedder("second")
-        assert report.embedded < 600
-        assert (await index.files.store.collection(index.collection)).embedder_id.startswith("openai:second")
-
-
-async def test_a_root_that_is_away_keeps_its_index(tmp_path: Path, server: FakeEmbeddings) -> None:
-    async with rig(tmp_path, server) as index:
-        write_notes(index, 3)
-        await index.index()
-        index.root.rename(tmp_path / "away")
-        report = await index.index()
-        assert len(report.problems) == 1
-        (root,) = (await index.files.store.collection(index.collection)).roots
-        assert root.problem == report.problems[0]
-        assert await index.found("sourdough", "lexical") == ["n1/note1.md"]
-        (tmp_path / "away").rename(index.root)
-        report = await index.index()
-        assert (report.unchanged, report.problems) == (3, ())
-        (root,) = (await index.files.store.collection(index.collection)).roots
-        assert root.problem == ""
-
-
-async def test_a_root_that_is_a_file(tmp_path: Path, server: FakeEmbeddings) -> None:
-    async with rig(tmp_path, server) as index:
-        alone = tmp_path / "alone.md"
-        alone.write_text("Lighthouses shine upon the rocky northern cape.")
-        await index.files.store.add_root(index.collection, str(alone))
-        assert (await index.index()).read == 1
-        alone.write_text("Orchards bloom in the southern valleys each April.")
-        assert (await index.index([alone])).read == 1
-        (row,) = (await index.files.store.file_page(index.collection)).files
-        assert (row.root.path, row.path, row.state) == (str(alone), "", "indexed")
-        assert await index.found("lighthouses", "lexical") == []
-        assert await index.found("orchards", "lexical") == ["alone.md"]
-
-
-async def test_full_reads_everything_and_embeds_nothing_again(tmp_path: Path, server: FakeEmbeddings) -> None:
-    async with rig(tmp_path, server) as index:
-        write_notes(index, 6)
-        await index.index()
-        report = await index.index(full=True)
-        assert (report.read, report.embedded) == (6, 0)
+async def test_full_reads_everything_and_embeds_nothing_again(index: Rig) -> None:
+    write_notes(index, 6)
+    await index.index()
+    report = await index.index(full=True)
+    assert (report.read, report.embedded) == (6, 0)
 
 
 async def test_a_saved_file_is_found_within_two_seconds(tmp_path: Path, server: FakeEmbeddings) -> None:
@@ -301,21 +325,18 @@ async def test_a_saved_file_is_found_within_two_seconds(tmp_path: Path, server: 
         assert len(index.embedded()) == before
 
 
-async def test_a_file_that_moves_from_one_root_to_another_is_not_embedded_again(
-    tmp_path: Path, server: FakeEmbeddings
-) -> None:
-    async with rig(tmp_path, server) as index:
-        other = tmp_path / "other"
-        other.mkdir()
-        await index.files.store.add_root(index.collection, str(other))
-        file = index.write("a.md", "Lighthouses shine upon the rocky northern cape.")
-        await index.index()
-        before = len(index.embedded())
-        file.rename(other / "b.md")
-        report = await index.index([file, other / "b.md"])
-        assert (report.moved, report.read, report.removed) == (1, 0, 0)
-        assert len(index.embedded()) == before
-        assert await index.found("lighthouses", "lexical") == ["b.md"]
+async def test_a_file_that_moves_from_one_root_to_another_is_not_embedded_again(index: Rig) -> None:
+    other = index.root.parent / "other"
+    other.mkdir()
+    await index.files.store.add_root(index.collection, str(other))
+    file = index.write("a.md", "Lighthouses shine upon the rocky northern cape.")
+    await index.index()
+    before = len(index.embedded())
+    file.rename(other / "b.md")
+    report = await index.index([file, other / "b.md"])
+    assert (report.moved, report.read, report.removed) == (1, 0, 0)
+    assert len(index.embedded()) == before
+    assert await index.found("lighthouses", "lexical") == ["b.md"]
 
 
 async def test_indexing_waits_while_somebody_is_answered(tmp_path: Path, server: FakeEmbeddings) -> None:
@@ -339,14 +360,13 @@ async def test_who_is_told_of_changes_is_told_of_all_and_not_flooded(tmp_path: P
         assert len(index.told) <= 2 + report.seconds / 0.1
 
 
-async def test_an_embedder_that_is_not_here_is_told_of(tmp_path: Path, server: FakeEmbeddings) -> None:
-    async with rig(tmp_path, server) as index:
-        write_notes(index, 1)
+async def test_an_embedder_that_is_not_here_is_told_of(index: Rig) -> None:
+    write_notes(index, 1)
+    await index.index()
+    gone = await index.files.embedders.add(Definition("openai", "gone", f"{index.server.url}/v1"))
+    await index.files.embedders.remove(gone.id)
+    await index.files.store.update_collection(index.collection, embedder_id=gone.id)
+    index.write("new.md", "Lighthouses shine upon the rocky northern cape.")
+    with pytest.raises(Exception, match="no embedder"):
         await index.index()
-        gone = await index.files.embedders.add(Definition("openai", "gone", f"{server.url}/v1"))
-        await index.files.embedders.remove(gone.id)
-        await index.files.store.update_collection(index.collection, embedder_id=gone.id)
-        index.write("new.md", "Lighthouses shine upon the rocky northern cape.")
-        with pytest.raises(Exception, match="no embedder"):
-            await index.index()
-        assert await index.found("lighthouses", "lexical") == ["new.md"]
+    assert await index.found("lighthouses", "lexical") == ["new.md"]
