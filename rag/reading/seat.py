@@ -21,6 +21,7 @@ from rag.types import SkipReason
 
 # A batch of small files takes a part of a second. After this its files are read one by one, each with all its time.
 BATCH_S = 20.0
+_START_S = 60.0
 _NICE = 10
 _OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "out of memory", "Cannot allocate memory", "failed to allocate")
 
@@ -47,9 +48,21 @@ class Setup:
             self.generation += 1
 
     async def start(self) -> Worker:
-        """Start a child. Raises BinaryMissing or OSError."""
+        """Start a child and wait until it answers, so that no file is charged for that.
+
+        Raises BinaryMissing or OSError; WorkerDied or TimeoutError when it cannot even import what it runs.
+        """
+        worker = await self._spawned()
+        try:
+            await worker.call("ready", timeout_s=_START_S)
+        except BaseException:
+            await worker.kill()
+            raise
+        return worker
+
+    async def _spawned(self) -> Worker:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        program = (_home_of(Path(self.tesseract)),) if self.tesseract else ()
+        program = program_folders(Path(self.tesseract)) if self.tesseract else ()
         return await Worker.start(
             WorkerSpec(
                 module="rag.reading.worker",
@@ -89,7 +102,7 @@ class Seat:
         starting, self._starting = self._starting, None
         worker, self._worker = self._worker, None
         if starting is not None:
-            with contextlib.suppress(BinaryMissing, OSError):
+            with contextlib.suppress(BinaryMissing, OSError, WorkerDied):  # TimeoutError is an OSError
                 worker = await starting
         if worker is not None:
             await worker.kill()
@@ -178,6 +191,9 @@ def _too_large(outcomes: list[Outcome], resident_bytes: int, limits: Limits) -> 
     return exhausted or resident_bytes > limits.memory_bytes // 2
 
 
-def _home_of(program: Path) -> Path:
-    """What a program needs of its own: the folder it was installed into, unless that is one of the system's."""
-    return program.resolve().parent.parent if program.parent.name == "bin" else program.resolve()
+def program_folders(program: Path) -> tuple[Path, ...]:
+    """What tesseract needs of its own: never all it was installed into, which may be the home of the user."""
+    real = program.resolve()
+    if real.parent.name != "bin":
+        return (real,)
+    return (real, *(real.parent.parent / name for name in ("lib", "lib64", "share/tessdata", "share/tesseract-ocr")))

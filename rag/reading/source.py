@@ -33,23 +33,33 @@ def read_source(path: Path, root: Path, limits: Limits) -> Source:
     A file that changes while it is read is read again, TRIES times in all.
     """
     with _in_words(path):
-        _check_inside(path, root)
+        inside = root.resolve(strict=True)
         for _ in range(TRIES):
-            if (source := _read_once(path, limits)) is not None:
+            if (source := _read_once(path, inside, limits)) is not None:
                 return source
     raise ParseFailed(f"{path.name} changed every time while it was read.", reason="changing")
 
 
-def _check_inside(path: Path, root: Path) -> None:
-    if not path.resolve(strict=True).is_relative_to(root.resolve(strict=True)):
+def _check_inside(path: Path, place: Path, root: Path) -> None:
+    if not place.is_relative_to(root):
         raise ParseFailed(f"{path.name} leads out of the folder that was added.", reason="link_outside")
 
 
-def _read_once(path: Path, limits: Limits) -> Source | None:
+def _place_of(descriptor: int, path: Path) -> Path:
+    """Where the file that was opened is: on the way to it a folder may have become a link since anybody looked."""
+    try:
+        return Path(f"/proc/self/fd/{descriptor}").readlink()
+    except OSError:  # no Linux: as near to the opening as can be
+        return path.resolve(strict=True)
+
+
+def _read_once(path: Path, root: Path, limits: Limits) -> Source | None:
     # Opening a FIFO would wait for a writer, opening a device may do anything.
+    _check_inside(path, path.resolve(strict=True), root)
     _check_kind(path, path.stat())
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - of a descriptor
+        _check_inside(path, _place_of(descriptor, path), root)
         before = os.fstat(descriptor)
         _check_kind(path, before)
         _check_size(path, before, limits)

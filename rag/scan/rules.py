@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from rag.types import SkipReason
 
@@ -14,6 +15,7 @@ class ScanRules:
     """The rules of a collection. Patterns are those of .gitignore; `include` wins over every rule but the size cap.
 
     `ignore_files`: obey .gitignore, .ignore and .jackdawignore. `secrets`, `generated` and `hidden`: read those too.
+    `never` are folders that nothing brings in, not even `include`: where Jackdaw keeps what it has made of the files.
     """
 
     include: tuple[str, ...] = ()
@@ -23,6 +25,7 @@ class ScanRules:
     generated: bool = False
     hidden: bool = False
     max_file_bytes: int = 50 * MIB
+    never: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

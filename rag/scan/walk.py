@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -72,6 +73,7 @@ class _Walker:
         self._cancel = cancel
         self._links: list[tuple[Place, str]] = []
         self._seen: set[tuple[int, int]] = set()
+        self._never = set(_identities(rules.never))
         self._steps: dict[str, tuple[Left | None, Place | None]] = {}
 
     def alone(self) -> _Said:
@@ -117,11 +119,23 @@ class _Walker:
         left, below = self._judge.folder(place, entry.name, lambda: beside, lambda: _names(entry.path))
         if left is not None:
             yield left
+        if below is None:
+            return
         try:
-            if below is not None and self._first_time(entry.stat(follow_symlinks=False)):
-                further.append(below)
+            facts = entry.stat(follow_symlinks=False)
         except OSError:
             yield Left(place.path + entry.name, "vanished", folder=True)
+            return
+        if own := self._own(below, facts):
+            yield own
+        elif self._first_time(facts):
+            further.append(below)
+
+    def _own(self, below: Place, facts: os.stat_result) -> Left | None:
+        """What is said of a folder that is never read, by whatever way it is reached."""
+        if (facts.st_dev, facts.st_ino) not in self._never:
+            return None
+        return Left(below.path.rstrip("/"), "ignored", "Jackdaw keeps its own data there", folder=True)
 
     def _entered(self, place: Place, names: set[str]) -> Place:
         if not self._rules.ignore_files or names.isdisjoint(IGNORE_FILES):
@@ -207,7 +221,11 @@ class _Walker:
         left, below = self._step(place, name)
         if left is not None:
             yield left
-        if below is not None and self._first_time(facts):
+        if below is None:
+            return
+        if own := self._own(below, facts):
+            yield own
+        elif self._first_time(facts):
             yield from self.below(below)
 
     # Single paths
@@ -238,6 +256,9 @@ class _Walker:
                 yield left
             if below is None:
                 return
+            if own := self._own(below, facts):
+                yield own
+                return
             if last:
                 yield from self.below(below)
             place = self._entered(below, set(IGNORE_FILES))
@@ -251,6 +272,13 @@ class _Walker:
     def _step(self, place: Place, name: str) -> tuple[Left | None, Place | None]:
         folder = self._root / place.path
         return self._judge.folder(place, name, lambda: _names(folder), lambda: _names(folder / name))
+
+
+def _identities(folders: Iterable[Path]) -> Iterator[tuple[int, int]]:
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            facts = folder.stat()
+            yield facts.st_dev, facts.st_ino
 
 
 def _names(folder: str | Path) -> set[str]:

@@ -19,11 +19,13 @@ from desktop.service.files.checks import passage_of, verdict
 from desktop.service.files.citations import CitedAnswer, CitedFramer, not_found_events
 from desktop.service.files.evidence import without_gone
 from desktop.service.files.on_port import question_of, with_passages
-from desktop.service.files.rows import stored_rules, wire_rules
+from desktop.service.files.rows import scan_rules, stored_rules, wire_rules
 from desktop.service.files.text import joined
 from desktop.service.model_list import leaves_machine
 from rag.answer.prompt import INSTRUCTIONS
 from rag.answer.types import NumberedSource
+from rag.indexing import looking
+from rag.scan import ScanRules
 from rag.types import Chunk, Hit
 
 # Editors
@@ -164,6 +166,8 @@ def test_a_place_is_read_from_its_end() -> None:
 def test_rules_are_stored_as_the_scan_knows_them() -> None:
     rules = wire.CollectionRules(include=["*.log"], exclude=["/x"], hidden=True, max_file_mib=7)
     assert wire_rules(stored_rules(rules)) == rules
+    assert looking.scan_rules(stored_rules(rules)) == scan_rules(rules)
+    assert looking.scan_rules({}) == ScanRules()
 
 
 # The port

@@ -156,6 +156,19 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
     assert left(tmp_path) == {"pipe.txt": "not_a_file"}
 
 
+def test_our_own_folder_is_read_by_no_way_that_leads_to_it(tmp_path: Path) -> None:
+    grow(tmp_path, ["a.md", ".share/jackdaw/settings.toml", ".share/b.md"])
+    own = tmp_path / ".share" / "jackdaw"
+    (tmp_path / "link").symlink_to(".share")
+    (tmp_path / "straight").symlink_to(".share/jackdaw")
+    rules = ScanRules(include=("**/jackdaw/", "*.toml"), hidden=True, never=(own,))
+
+    assert sorted(found(tmp_path, rules)) == [".share/b.md", "a.md"]
+    assert found(tmp_path, ScanRules(never=(own,))) == ["a.md", "link/b.md"]
+    assert left(tmp_path, rules)[".share/jackdaw"] == "ignored"
+    assert [type(word) for word in look(tmp_path, [".share/jackdaw/settings.toml"], rules)] == [Left]
+
+
 def test_a_name_that_is_no_text_is_said_in_print(tmp_path: Path) -> None:
     (Path(os.fsdecode(bytes(tmp_path) + b"/a\xff.md"))).write_text("x")
 
