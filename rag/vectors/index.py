@@ -29,6 +29,7 @@ from rag.vectors.chroma import CALL_S, ChromaProcess, Unusable, ids_bytes
 log = logging.getLogger(__name__)
 
 BATCH = 512
+MAY_MISS = 0.2  # of the sample
 ATTEMPTS = 3  # at making the index anew; then at the next start
 DISK_FULL_S = 15.0  # until it is tried again
 SAMPLE = 24  # vectors of each space that are looked for when the index is opened
@@ -187,16 +188,18 @@ class VectorIndex:
         return len(differing)
 
     async def holds_sample(self, space: Space) -> bool:
-        """Whether vectors from all over the space are found when they are asked for."""
-        for row in await self._store.sample_vectors(space, SAMPLE):
-            if not row.any():
-                continue  # nothing is near a zero vector; the doctor tells of it
+        """Whether vectors from all over the space are found when they are asked for.
+
+        A graph misses one now and then; a damaged one misses many.
+        """
+        rows = [row for row in await self._store.sample_vectors(space, SAMPLE) if row.any()]
+        missed = 0
+        for row in rows:
             wanted = (row / np.linalg.norm(row)).astype(np.float32).tobytes()
             reply = await self._ask("query", {"space": space.name, "k": 1}, [wanted])
             cosines = np.frombuffer(reply.buffers[1], np.float32)
-            if not len(cosines) or cosines[0] < _SAME:
-                return False
-        return True
+            missed += not len(cosines) or bool(cosines[0] < _SAME)
+        return missed <= len(rows) * MAY_MISS
 
     async def rebuild(self, reason: str) -> None:
         """Move the index aside and make it anew in the background; see `wait_whole`."""

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import pytest
 
 from models import database_files as files
-from models.database import Database, Migration
+from models.database import Database, Migration, Tuning
 from models.errors import DatabaseBusy, DatabaseCorrupt, DatabaseError, DatabaseTooNew
 
 NOTES = Migration(1, "notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;")
@@ -221,7 +221,7 @@ def test_a_newer_schema_is_refused_and_not_a_byte_changes(path: Path) -> None:
 MIGRATE_SLOWLY = """
 import asyncio, sys
 from pathlib import Path
-from models.database import Database, Migration
+from models.database import Database, Migration, Tuning
 notes = Migration(1, "notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;")
 slow = Migration(2, "slow", '''
     CREATE TABLE copies (text TEXT NOT NULL) STRICT;
@@ -263,7 +263,7 @@ def test_kill_9_inside_a_migration_leaves_the_old_schema_or_the_new_one(path: Pa
 WRITE_AND_SAY = """
 import asyncio, sys
 from pathlib import Path
-from models.database import Database, Migration
+from models.database import Database, Migration, Tuning
 notes = Migration(1, "notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;")
 async def main():
     database = await Database.open(Path(sys.argv[1]), [notes])
@@ -456,3 +456,26 @@ def test_a_closed_database_is_not_used_by_mistake(path: Path) -> None:
             await database.read(texts)
 
     asyncio.run(run())
+
+
+def test_a_database_can_be_kept_for_speed_and_still_wait_for_the_disk_when_asked(tmp_path: Path) -> None:
+    tuning = Tuning(durable=False, backups=False, secure_delete=True, page_bytes=8192)
+
+    async def use() -> tuple[list[Any], list[str]]:
+        first = await Database.open(tmp_path / "a.db", [NOTES], tuning=tuning)
+        await first.write(add("one"))
+        await first.close()
+        database = await Database.open(tmp_path / "a.db", [NOTES, TAGS], tuning=tuning)
+        try:
+            seen = [await database.maintain(pragma(name)) for name in ("synchronous", "secure_delete", "page_size")]
+            seen.append(await database.write(pragma("synchronous"), durable=True))
+            seen.append(await database.maintain(pragma("synchronous")))
+            await database.maintain(lambda connection: connection.execute("VACUUM"))
+            return seen, await database.read(texts)
+        finally:
+            await database.close()
+
+    seen, found = asyncio.run(use())
+    assert seen == [1, 1, 8192, 2, 1]
+    assert found == ["one", "a; b"]
+    assert not (tmp_path / "backups").exists()

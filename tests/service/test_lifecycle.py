@@ -25,6 +25,8 @@ from desktop.client import AskDelta, AskEnd, AskEvent, Client, ServiceUnreachabl
 from desktop.launch import ensure_service, find_service
 from desktop.paths import Paths, find_paths
 from desktop.wire import AskRequest, ChatPatch, NewChat, SamplingParameters
+from desktop.wire_files import AddRoots, FilesDoctorRequest, SearchRequest
+from tests.service.files_rig import ended
 from tests.service.running import CHECKOUT, RunningService, answer, eventually, running
 
 SECRET = "correct-horse-battery-staple-77131"
@@ -205,8 +207,19 @@ def test_a_second_service_ends_at_once_and_touches_nothing(home: Paths, engine_e
 
 @pytest.mark.accept(26)
 def test_of_five_services_at_once_exactly_one_wins(
-    home: Paths, engine_environ: dict[str, str], tiny_chat_gguf: Path
+    home: Paths, engine_environ: dict[str, str], tiny_chat_gguf: Path, tmp_path: Path
 ) -> None:
+    (tmp_path / "note.txt").write_text("The heron nests behind the old windmill.")
+
+    async def index(client: Client) -> None:
+        added = await client.add_roots(AddRoots(paths=[str(tmp_path)]))
+        assert (await ended(client, added.job_id)).state == "done"
+
+    async def index_is_sound(client: Client) -> None:
+        assert (await client.files_doctor(FilesDoctorRequest(deep=True))).findings == []
+        (hit,) = (await client.search_files(SearchRequest(query="Where does the heron nest?", k=1))).results
+        assert hit.path == "note.txt"
+
     services = [RunningService(home, environ=engine_environ) for _ in range(5)]
     try:
         eventually(lambda: sum(service.process.poll() is None for service in services) == 1, 60)
@@ -215,11 +228,13 @@ def test_of_five_services_at_once_exactly_one_wins(
         winner.wait_until_listening()
         assert winner.use(lambda client: client.status()).pid == winner.process.pid
         kept = winner.use(lambda client: client.import_model(tiny_chat_gguf)).id
+        winner.use(index)
     finally:
         for service in services:
             service.close()
     with running(home, environ=engine_environ) as again:
         assert [model.id for model in again.use(lambda client: client.models())] == [kept]
+        again.use(index_is_sound)
     with contextlib.closing(sqlite3.connect(home.database)) as check:
         assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
