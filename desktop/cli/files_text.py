@@ -89,7 +89,8 @@ def results(answer: files.SearchAnswer, *, styled: bool) -> str:
 
 def _result(number: int, one: files.SearchResult, *, styled: bool) -> str:
     bold, dim, off = (BOLD, DIM, RESET) if styled else ("", "", "")
-    header = f"  {dim}{plain(one.header)}{off}" if one.header else ""
+    headings = plain(one.header.partition("\n")[0])  # below them stand the columns of a table
+    header = f"  {dim}{headings}{off}" if headings else ""
     return f"{number}. {bold}{plain(place(one))}{off}  {one.score:.2f}{header}\n{quote(one, styled=styled)}"
 
 

@@ -88,14 +88,19 @@ def question_with(question: str, sources: Sequence[NumberedSource]) -> str:
 
 
 def passage(number: int, hit: Hit, *, whole: bool = False) -> str:
-    """One passage as the model reads it: its number, where it stands, and its text in a fence."""
-    return f"[{number}] {without_marks(_one_line(label(hit, whole=whole)))}\n{fenced(hit.text)}"
+    """One passage as the model reads it: its number, where it stands, and its text in a fence.
+
+    A header may have further lines: the names of a table's columns. They stand above the rows.
+    """
+    text = "\n".join([*hit.header.splitlines()[1:], hit.text])
+    return f"[{number}] {without_marks(_one_line(label(hit, whole=whole)))}\n{fenced(text)}"
 
 
 def label(hit: Hit, *, whole: bool = False) -> str:
     """Where a passage stands, in words: "docs/install.md, lines 3–9 (Install › From source)"."""
     where = "" if whole else position(hit)
-    heading = f" ({hit.header})" if hit.header else ""
+    headings = hit.header.partition("\n")[0]
+    heading = f" ({headings})" if headings else ""
     return f"{hit.path}, {where}{heading}" if where else f"{hit.path}{heading}"
 
 

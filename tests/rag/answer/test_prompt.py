@@ -108,3 +108,8 @@ def test_a_label_says_where_in_words() -> None:
     assert label(hit("x", lines=(4, 4))) == "docs/install.md, line 4"
     assert label(hit("x", "a.pdf", page=3)) == "a.pdf, page 3"
     assert label(hit("x", "a.ipynb", place="cell 3")) == "a.ipynb, cell 3"
+
+
+def test_the_columns_of_a_table_stand_above_its_rows() -> None:
+    rows = hit("| a | 1 |", header="Figures\n| name | count |")
+    assert passage(1, rows) == "[1] docs/install.md, lines 3–9 (Figures)\n```\n| name | count |\n| a | 1 |\n```"
