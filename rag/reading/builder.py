@@ -10,6 +10,8 @@ from rag.reading.types import MIB, Limits
 from rag.types import Block, BlockKind, Page
 
 TITLE_LENGTH = 200
+_MOST_ROWS = 20_000
+_JOINED = 600  # characters
 _SPACES = re.compile(r"\s+")
 
 
@@ -27,6 +29,20 @@ def lines_of(text: str) -> Iterator[tuple[int, str]]:
         end = length if end < 0 else end
         yield start, text[start:end]
         start = end + 1
+
+
+def joined_rows(blocks: list[Block]) -> tuple[Block, ...]:
+    """The rows as they are, or for a large table neighbours as one block: a million blocks cost too much."""
+    if len(blocks) <= _MOST_ROWS:
+        return tuple(blocks)
+    found = blocks[:1]
+    for block in blocks[1:]:
+        last = found[-1]
+        if block.end - last.start <= _JOINED and block.headings == last.headings:
+            found[-1] = Block("row", last.start, block.end, headings=last.headings)
+        else:
+            found.append(block)
+    return tuple(found)
 
 
 class Outline:

@@ -13,10 +13,21 @@ from rag.reading.decoding import clean, decode
 from rag.reading.languages import FileType, file_type, refine, type_by_content
 from rag.reading.source import Source, read_source
 from rag.reading.types import MIB, Limits
-from rag.types import Document
+from rag.types import Document, DocumentKind
 
 # What reads the bytes themselves; every other format is text first.
 BYTE_FORMATS = frozenset({"pdf", "docx", "pptx", "xlsx", "odf", "epub", "mail", "mbox", "archive"})
+
+# Text formats that are looked through mark by mark, which takes too long for the largest files.
+STRUCTURED: dict[str, DocumentKind] = {
+    "markdown": "prose",
+    "rst": "prose",
+    "outline": "prose",
+    "text": "prose",
+    "json": "data",
+    "yaml": "data",
+    "sections": "data",
+}
 
 TextReader = Callable[[str, str, Limits], Document]
 ByteReader = Callable[[bytes, "Tools"], Document]
@@ -87,6 +98,9 @@ def _read_as(name: PurePath, data: bytes, tools: Tools) -> tuple[Document, str]:
 
 
 def _read_text(found: FileType, text: str, limits: Limits) -> Document:
+    if len(text) > limits.structure_bytes and (kind := STRUCTURED.get(found.format)) is not None:
+        told = f"Only its lines were read: {len(text):,} characters are too many for more."
+        return Document(kind, text, warnings=(told,))
     reader: TextReader = _reader(found.format)
     return reader(text, found.language, limits)
 

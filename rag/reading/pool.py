@@ -54,7 +54,8 @@ class ReaderPool:
     async def read(self, path: Path, root: Path) -> Parsed:
         """Read one file below `root`, which must be allowed. Raises ParseFailed with its reason.
 
-        Raises ReadersClosed when the pool is closed meanwhile, BinaryMissing or OSError when no child can be started.
+        Raises ReadersClosed when the pool is closed meanwhile; BinaryMissing, OSError or WorkerDied when no child
+        can be started.
         """
         (_, outcome), *_ = await self._run([(path, root)])
         if isinstance(outcome, ParseFailed):

@@ -15,7 +15,8 @@ class Limits:
 
     `file_bytes` as it lies on the disk, `text_bytes` unpacked or as text, `ratio` between the two for archives (only
     asked above `small_bytes` unpacked). `depth` is how deep data may be nested for its structure to be read,
-    `data_depth` how deep it may be nested at all. `code_bytes` is up to where source code gets a syntax tree.
+    `data_depth` how deep it may be nested at all. `code_bytes` is up to where source code gets a syntax tree,
+    `structure_bytes` up to where other text is searched for structure; above, it is cut at lines and paragraphs.
     """
 
     file_bytes: int = 50 * MIB
@@ -25,6 +26,7 @@ class Limits:
     depth: int = 32
     data_depth: int = 1000
     code_bytes: int = 2 * MIB
+    structure_bytes: int = 8 * MIB
     seconds: float = 60.0
     memory_bytes: int = 1024 * MIB
 

@@ -16,8 +16,16 @@ from rag.reading.types import Limits, Parsed
 
 
 def methods() -> Mapping[str, Method]:
-    """`read` takes {"files": [[path, root], …], "limits": {…}, "tesseract": ""} and answers per file, in order."""
-    return {"read": _read}
+    """`ready` answers when it can; `read` takes {"files": [[path, root], …], "limits": {…}, "tesseract": ""}.
+
+    It answers per file, in order.
+    """
+    return {"ready": _ready, "read": _read}
+
+
+def _ready(params: Mapping[str, Any], buffers: list[memoryview]) -> tuple[Any, Buffers]:
+    del params, buffers
+    return None, ()
 
 
 def _read(params: Mapping[str, Any], buffers: list[memoryview]) -> tuple[Any, Buffers]:

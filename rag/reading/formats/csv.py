@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from rag.reading.builder import one_line
+from rag.reading.builder import joined_rows, one_line
 from rag.reading.types import Limits
 from rag.types import Block, Document
 
@@ -25,7 +25,7 @@ def read(text: str, language: str, limits: Limits) -> Document:
     first = text[slice(*spans[0])].strip() if spans else ""
     header = (one_line(first, _HEADER),) if _names_columns(first) and len(spans) > 1 else ()
     blocks = [Block("row", start, end, headings=header if index else ()) for index, (start, end) in enumerate(spans)]
-    return Document("table", text, blocks=tuple(blocks))
+    return Document("table", text, blocks=joined_rows(blocks))
 
 
 def _names_columns(line: str) -> bool:

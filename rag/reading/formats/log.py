@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rag.reading.builder import lines_of
+from rag.reading.builder import joined_rows, lines_of
 from rag.reading.types import Limits
 from rag.types import Block, Document
 
@@ -27,4 +27,4 @@ def read(text: str, language: str, limits: Limits) -> Document:
         first, last, lines = (first if lines else start), start + len(line), lines + 1
     if lines:
         blocks.append(Block("row", first, last))
-    return Document("log", text, blocks=tuple(blocks))
+    return Document("log", text, blocks=joined_rows(blocks))

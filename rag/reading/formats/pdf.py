@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pypdfium2
 
 _FPDF_ERR_PASSWORD = 4  # fpdfview.h
+_ENCRYPT = b"Encrypt"
 _OUTLINE_DEPTH = 6
 _MOST_HEADINGS = 5000
 _MOST_PAGES = 20_000
@@ -47,7 +48,8 @@ def _opened(data: bytes) -> pypdfium2.PdfDocument:
     try:
         return pypdfium2.PdfDocument(data)
     except pypdfium2.PdfiumError as error:
-        if getattr(error, "err_code", None) == _FPDF_ERR_PASSWORD:
+        # PDFium leaves the code of an earlier failure where it sets none.
+        if getattr(error, "err_code", None) == _FPDF_ERR_PASSWORD and _ENCRYPT in data:
             raise ParseFailed("This PDF is protected with a password.", reason="encrypted") from None
         raise ParseFailed("This PDF is damaged: PDFium cannot load it.", reason="damaged") from None
 

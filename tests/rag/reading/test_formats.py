@@ -367,3 +367,18 @@ def test_a_script_is_known_by_its_first_line(parsed: Parse) -> None:
 def test_page_by_content_when_the_name_says_nothing(parsed: Parse) -> None:
     assert parsed("download", "<!DOCTYPE html><p>Hi</p>").text == "Hi"
     assert parsed("report", making.pdf(["A page of text."])).pages
+
+
+def test_the_rows_of_a_large_table_come_in_groups(parsed: Parse) -> None:
+    text = "id,name\n" + "".join(f"{n},name {n}\n" for n in range(30_000))
+    document = parsed("a.csv", text)
+    assert len(document.blocks) < 1500
+    assert all(block.end - block.start <= 600 for block in document.blocks)
+    assert "".join(document.text[block.start : block.end] + "\n" for block in document.blocks) == text
+    assert document.blocks[-1].headings == ("id,name",)
+
+
+def test_what_is_too_large_for_its_structure_is_read_by_its_lines(parsed: Parse) -> None:
+    document = parsed("a.md", "# no heading\n" * 700_000)
+    assert (document.blocks, document.kind) == ((), "prose")
+    assert document.warnings
