@@ -129,17 +129,26 @@ async def our_service(
     home: Path, model: Path, settings: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
 ) -> AsyncIterator[tuple[Server, Client, Paths]]:
     """The real service with `model` imported, loaded and a key made."""
+    async with started_service(home, settings, environ) as (process, port, client, paths):
+        row = await client.import_model(model)
+        loaded = await client.load_model(row.id)
+        key = await client.new_key("bench")
+        children = tuple(child.pid for child in psutil.Process(process.pid).children(recursive=True))
+        yield Server("Jackdaw", port, key.secret, loaded.id, (process.pid, *children)), client, paths
+
+
+@asynccontextmanager
+async def started_service(
+    home: Path, settings: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, int, Client, Paths]]:
+    """The real service without a model: its process, its port, a client, its paths. Stopped at the end."""
     paths = find_paths(home)
     argv = [sys.executable, "-m", "desktop", "serve", "--port", "0", "--home", str(home)]
     async with _process(argv, {**os.environ, **(environ or {})}) as process, Client(paths.control_socket) as client:
         port = await _listening_port(process)
         if settings:
             await client.patch_settings(dict(settings))
-        row = await client.import_model(model)
-        loaded = await client.load_model(row.id)
-        key = await client.new_key("bench")
-        children = tuple(child.pid for child in psutil.Process(process.pid).children(recursive=True))
-        yield Server("Jackdaw", port, key.secret, loaded.id, (process.pid, *children)), client, paths
+        yield process, port, client, paths
         await client.stop()
         await process.wait()
 
