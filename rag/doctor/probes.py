@@ -21,7 +21,7 @@ def text_probes(text: str, wanted: int = 3) -> list[str]:
     if len(pieces) <= wanted:
         return list(dict.fromkeys(pieces))
     last = len(pieces) - 1
-    return list(dict.fromkeys(pieces[round(number * last / (wanted - 1))] for number in range(wanted)))
+    return list(dict.fromkeys(pieces[round(number * last / max(1, wanted - 1))] for number in range(wanted)))
 
 
 def spread(items: Sequence[str], most: int) -> list[str]:

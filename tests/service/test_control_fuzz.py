@@ -20,6 +20,7 @@ from desktop.service.control_api import CONTROL_ROUTES
 from desktop.service.control_route import ControlRoute
 from desktop.settings import FIELDS
 from desktop.wire import NewChat, Wire
+from desktop.wire_files import AddRoots
 from tests.fake_hub import FakeHub
 from tests.service.hub_rig import REPO, beside
 from tests.service.running import RunningService, eventually_async
@@ -28,7 +29,10 @@ BODIES = int(os.environ.get("JACKDAW_FUZZ_BODIES", "120"))
 # They end the service, prove the engine for minutes, stream without end or open a window.
 LEFT_OUT = {"/jackdaw/v1/stop", "/jackdaw/v1/doctor", "/jackdaw/v1/events", "/jackdaw/v1/window"}
 ROUTES = [route for route in CONTROL_ROUTES if route.path not in LEFT_OUT]
-KINDS = ("download", "scan", "convert", "quantize", "split", "merge", "measure", "merge_duplicates", "adapter", "bench")
+KINDS = (
+    *("download", "scan", "convert", "quantize", "split", "merge", "measure", "merge_duplicates", "adapter", "bench"),
+    *("index", "embed"),
+)
 OPTIONS = (
     *("repo", "variant", "files", "revision", "accept_change", "folders", "path", "out_type", "name", "model", "to"),
     *(
@@ -44,6 +48,7 @@ OPTIONS = (
         "method",
     ),
     *("base", "max_bytes"),
+    *("collection", "embedder", "full"),
 )
 IDS = [
     *("..", "../..", "../../../etc/passwd", "%2e%2e%2f", "..\\..\\x", "/etc/passwd", "a\x00b", "\n", " ", "-1", "0"),
@@ -99,8 +104,12 @@ def fuzzed(shared: Known) -> Iterator[Known]:
 
 
 @pytest.fixture(scope="module")
-def shared(engine_environ: dict[str, str], tiny_embedding_gguf: Path) -> Iterator[Known]:
-    """A service with a model, a chat, and a Hub with one repository; and the ids that mean something to it."""
+def shared(
+    engine_environ: dict[str, str], tiny_embedding_gguf: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Known]:
+    """A service with a model, a chat, a file, and a Hub with one repository; and the ids that mean something to it."""
+    papers = tmp_path_factory.mktemp("papers")
+    (papers / "paper.md").write_text("Paper is made of wood.\n")
     with tempfile.TemporaryDirectory(prefix="jd-") as root, FakeHub() as hub:
         hub.add_repo(REPO, {"tiny-F16.gguf": tiny_embedding_gguf})
         paths = find_paths(Path(root))
@@ -108,7 +117,9 @@ def shared(engine_environ: dict[str, str], tiny_embedding_gguf: Path) -> Iterato
 
         async def fill(client: Client) -> dict[str, str]:
             model, chat = await client.import_model(tiny_embedding_gguf), await client.new_chat(NewChat())
-            return {"model_id": model.id, "chat_id": chat.id}
+            await client.attach(chat.id, [papers])
+            papers_id = (await client.add_roots(AddRoots(collection="papers", paths=[os.fspath(papers)]))).collection.id
+            return {"model_id": model.id, "chat_id": chat.id, "collection_id": str(papers_id)}
 
         with beside(hub, paths, engine_environ) as service:
             yield service, service.use(fill)

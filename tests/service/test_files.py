@@ -213,11 +213,12 @@ def test_a_saved_file_is_found_within_seconds_and_checks_run_again(service: Runn
     garden = tmp_path / "garden"
     garden.mkdir()
     (garden / "plants.md").write_text("Tomatoes want sun and a stake.\n")
+    (garden / "stakes.md").write_text("A stake of hazel lasts for three summers.\n")
 
     async def run(client: Client) -> None:
         collection = await indexed(client, AddRoots(collection="garden", paths=[str(garden)]))
         query = SearchRequest(collection="garden", query="tomatoes stake")
-        await client.new_check(NewCheck(collection="garden", query="tomatoes want a stake", name="stakes"))
+        await client.new_check(NewCheck(collection="garden", query="hazel", name="stakes", expected=["stakes.md"]))
         failed = asyncio.create_task(_until(client, lambda event: event.data.get("action") == "check_failed"))
         await asyncio.sleep(0)
         await _watched(client, collection.id)
@@ -225,6 +226,7 @@ def test_a_saved_file_is_found_within_seconds_and_checks_run_again(service: Runn
         replacement = garden / "plants.md.new"
         replacement.write_text("Pumpkins want manure.\n")
         replacement.replace(garden / "plants.md")
+        (garden / "stakes.md").unlink()
 
         async def changed() -> bool:
             found = (await client.search_files(query)).results
