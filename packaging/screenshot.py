@@ -1,9 +1,10 @@
 """Make the pictures of the README: the real window on the real service and engine, light and dark.
 
-    python packaging/screenshot.py [--model FILE.gguf] [--out docs/images] [--scale 2]
+    python packaging/screenshot.py [--model FILE.gguf] [--citing FILE.gguf] [--out docs/images] [--scale 2]
 
-Without a model a tiny one is made on the spot, whose words mean nothing. Nothing is drawn or typed in afterwards: what
-is seen is what the program showed. Everything else happens in a folder that is removed at the end.
+Without a model a tiny one is made on the spot, whose words mean nothing; `--citing` is one that answers from files.
+Nothing is drawn or typed in afterwards: what is seen is what the program showed. Everything else happens in a folder
+that is removed at the end.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def main() -> int:
         paths.create()
         paths.settings.write_text("version = 1\nport = 0\n")
         model = wishes.model or _tiny_model(Path(folder))
-        _Session(paths, model, wishes.out).run()
+        _Session(paths, model, wishes.citing or model, wishes.out).run()
         _wait_for_the_end(paths)
     return 0
 
@@ -67,9 +68,10 @@ def main() -> int:
 class _Session:
     """One window from its first start to the last picture."""
 
-    def __init__(self, paths: Paths, model: Path, out: Path) -> None:
+    def __init__(self, paths: Paths, model: Path, citing: Path, out: Path) -> None:
         self._paths = paths
         self._model = model
+        self._citing = citing
         self._out = out
         out.mkdir(parents=True, exist_ok=True)
 
@@ -109,6 +111,7 @@ class _Session:
         theme.set_mode("dark")
         self._save(window, "chat-dark")
         theme.set_mode("light")
+        self._files(window)
         window.show_page("models")
         window.models.show_model(next(iter(store.models)))
         _wait(lambda: window.models.inspector.local.fit.fit is not None)
@@ -122,6 +125,14 @@ class _Session:
         cards = window.models.discover.list.cards
         _wait(lambda: cards.rowCount() > 3)
         self._save(window, "discover-light")
+
+    def _files(self, window: MainWindow) -> None:
+        from screenshot_files import FilePictures
+
+        with tempfile.TemporaryDirectory(prefix="jd-") as scratch:
+            pictures = FilePictures(window, CHECKOUT, Path(scratch), self._save, _wait)
+            pictures.page()
+            pictures.chat(self._citing)
 
     def _quantize(self, window: MainWindow) -> None:
         """A tiny model becomes its whole ladder, each type measured: the chart's figures are this machine's."""
@@ -191,6 +202,7 @@ def _tiny_model(folder: Path) -> Path:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Make the pictures of the README from the real window.")
     parser.add_argument("--model", type=Path, help="a GGUF file to chat with; a tiny one is made without it")
+    parser.add_argument("--citing", type=Path, help="a GGUF file that answers from files; the other one without it")
     parser.add_argument("--out", type=Path, default=CHECKOUT / "docs" / "images", help="where the PNG files go")
     parser.add_argument("--scale", type=float, default=2.0, help="device pixels per pixel")
     return parser.parse_args()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QWidget
 
 from desktop.qt.bridge import Bridge, Failure
 from desktop.qt.components.menu import Menu
@@ -66,9 +66,7 @@ class FilesPage(QWidget):
         """The page is shown: ask for what it needs."""
         self.known.want()
         self.view.files.refresh_soon()
-        focused = QApplication.focusWidget()
-        if focused is None or not self.isAncestorOf(focused):
-            self.first_focus().setFocus(Qt.FocusReason.TabFocusReason)
+        self.first_focus().setFocus(Qt.FocusReason.TabFocusReason)
 
     def first_focus(self) -> QWidget:
         return self.view.first_focus() if self.nav.isHidden() else self.nav.first_focus()

@@ -120,7 +120,9 @@ class Passage(QWidget):
         self._lay_out(self.width())
         painter = paint.antialiased(QPainter(self))
         theme, px = self._theme, self._theme.px
-        paint.box(painter, QRectF(self.rect()), px(RADIUS_CHIP), theme.color("bg_sunken"))
+        lines = min(self._most, sum(layout.lineCount() for layout, _line in self._layouts))
+        ground = QRectF(0, 0, self.width(), min(self.height(), max(1, lines) * px(LINE) + 2 * px(PAD)))
+        paint.box(painter, ground, px(RADIUS_CHIP), theme.color("bg_sunken"))
         y, row, bottom = px(PAD), px(LINE), self.height() - px(PAD) + 1
         for layout, line in self._layouts:
             for number in range(layout.lineCount()):

@@ -29,6 +29,7 @@ class Column(IntEnum):
     STATUS = 3
 
 
+AT_WORK = ("waiting", "reading", "embedding")
 TITLES = ("Name", "Size", "Chunks", "Status")
 
 
@@ -112,7 +113,7 @@ def cell_words(row: FileRow, column: Column) -> str:
         case Column.NAME:
             return name_of(row.path)
         case Column.SIZE:
-            return in_bytes(row.bytes)
+            return in_bytes(row.bytes) if row.bytes or row.state not in AT_WORK else "–"
         case Column.CHUNKS:
             return "–" if row.chunks is None else grouped_digits(row.chunks)
         case Column.STATUS:

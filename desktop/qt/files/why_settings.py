@@ -18,7 +18,7 @@ from desktop.qt.surface import Line, Pane, column, make_scroll, row
 from desktop.qt.theme import Theme
 
 MOST = 50
-WIDTH = 272
+WIDTH = 300
 
 
 class WhySettings(Pane):
