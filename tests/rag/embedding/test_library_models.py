@@ -84,7 +84,11 @@ async def test_a_rerank_model_of_the_library_scores_each_passage(
     object.__setattr__(model, "arch", "qwen3")
     async with rig(home, engine_bin, {"ranker": model}) as made:
         rerankers = Rerankers(
-            runtime=tmp_path / "run", pidfiles=None, definitions=tmp_path / "r.json", models=Models(made)
+            runtime=tmp_path / "run",
+            pidfiles=None,
+            definitions=tmp_path / "r.json",
+            models=Models(made),
+            budget_s=120,
         )
         try:
             assert [(row.id, row.kind) for row in await rerankers.choices()] == [("gguf:ranker", "gguf")]
