@@ -53,14 +53,18 @@ class CommandLine:
 
         The service must run already, because it takes its environment from who starts it.
         """
+        return json.loads(self.text("--json", *arguments))
+
+    def text(self, *arguments: str) -> str:
+        """The same for what is printed for people."""
         out, umask = io.StringIO(), os.umask(0o077)
         try:
             with contextlib.redirect_stdout(out):
-                code = main(["--json", "--home", str(self.home), *arguments])
+                code = main(["--home", str(self.home), *arguments])
         finally:
             os.umask(umask)
         assert code == 0, (arguments, code)
-        return json.loads(out.getvalue())
+        return out.getvalue()
 
     def json(self, *arguments: str, stdin: str | None = None) -> Any:
         return json.loads(self.ok("--json", *arguments, stdin=stdin))
