@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from desktop import wire_files as files
 from desktop.cli.chat import STATE_TEXTS
-from desktop.cli.console import plain
+from desktop.cli.console import one_line, plain
 from desktop.cli.context import DONE, FAILED, Context
 from desktop.cli.files import remember
 from desktop.cli.files_text import place
@@ -55,7 +55,7 @@ def _show_sources(context: Context, answer: files.FilesAnswer) -> None:
         return
     dim, off = (DIM, RESET) if context.console.styled else ("", "")
     shown = [source for source in answer.sources if source.cited] or answer.sources
-    lines = [f"[{source.number}] {source.path if source.whole else place(source)}" for source in shown]
+    lines = [f"[{source.number}] {one_line(source.path) if source.whole else place(source)}" for source in shown]
     context.console.write("\n" + "\n".join(f"{dim}{plain(line)}{off}" for line in lines) + "\n")
     weak = sum(not one.supported for one in answer.support)
     if weak:

@@ -10,14 +10,26 @@ import sys
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-# A model's text may hold escape sequences that drive the terminal: everything but newline and tab is left out.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# A model's text, or the name of a file, may hold escape sequences that drive the terminal: everything but newline and
+# tab is left out, and so is what turns the direction of the text after it (Unicode Bidirectional Algorithm, 2.1-2.4).
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 BAR_WIDTH = 24
 
 
 def plain(text: str) -> str:
     """Text that is safe to print in a terminal: no control characters but newline and tab."""
     return _CONTROL.sub("", text)
+
+
+def one_line(text: str) -> str:
+    """A name or path that shall not look like lines of our own: newlines and tabs are shown as blanks."""
+    return " ".join(text.splitlines()).replace("\t", " ")
+
+
+def safe_json(value: Any) -> str:
+    """JSON in which such characters are escaped: a terminal may be what reads it."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def bytes_text(count: int) -> str:
@@ -55,7 +67,7 @@ class Console:
 
     def result(self, value: Any, text: str) -> None:
         """The answer of a command: `value` as JSON, or `text`."""
-        self.line(json.dumps(value, indent=2, ensure_ascii=False) if self.as_json else text)
+        self.line(safe_json(value) if self.as_json else text)
 
     def line(self, text: str) -> None:
         self.clear_progress()
@@ -98,7 +110,7 @@ class Console:
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         """Columns as wide as their longest cell; an empty table is its header alone."""
-        cells = [list(header), *(list(row) for row in rows)]
+        cells = [list(header), *([one_line(plain(cell)) for cell in row] for row in rows)]
         widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
         return "\n".join(
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from desktop import wire
 from desktop import wire_files as files
-from desktop.cli.console import Console, bytes_text, plain
+from desktop.cli.console import Console, bytes_text, one_line, plain
 from desktop.cli.markdown import BOLD, DIM, RESET
 
 QUOTE_CHARACTERS = 320
@@ -72,9 +72,9 @@ def pages(console: Console, found: Mapping[str, files.FilePage]) -> str:
 def place(one: files.SearchResult) -> str:
     """Where a passage is, as editors and terminals take it: "docs/a.md:3-9"; with a page "a.pdf:p4"."""
     if one.page is not None:
-        return f"{one.path}:p{one.page}"
+        return f"{one_line(one.path)}:p{one.page}"
     lines = f"{one.start_line}" if one.end_line <= one.start_line else f"{one.start_line}-{one.end_line}"
-    return f"{one.path}:{lines}"
+    return f"{one_line(one.path)}:{lines}"
 
 
 def results(answer: files.SearchAnswer, *, styled: bool) -> str:
@@ -177,7 +177,7 @@ def doctor(console: Console, report: files.FilesDoctorReport) -> str:
         mark = "repaired" if finding.repaired else finding.kind.replace("_", " ")
         where = f"{finding.collection}: " if finding.collection else ""
         lines.append(f"[{mark}] {where}{finding.message} {finding.hint}".rstrip())
-        lines += [f"    {example}" for example in finding.examples[:5]]
+        lines += [f"    {one_line(example)}" for example in finding.examples[:5]]
     if report.ok:
         lines.append("All of it agrees.")
     elif any(finding.repairable and not finding.repaired for finding in report.findings):
@@ -207,7 +207,8 @@ def why(console: Console, found: files.Why) -> str:
 
 
 def _candidate(one: files.CandidateRow) -> tuple[str, ...]:
-    where = f"{one.path}:{one.start_line}-{one.end_line}" if one.page is None else f"{one.path}:p{one.page}"
+    path = one_line(one.path)
+    where = f"{path}:{one.start_line}-{one.end_line}" if one.page is None else f"{path}:p{one.page}"
     rank = "" if one.final_rank is None or one.dropped else str(one.final_rank)
     scores = (one.lexical_score, one.dense_score, one.fused_score, one.rerank_score)
     return (rank, where, *("-" if score is None else f"{score:.3f}" for score in scores), one.why or one.dropped)

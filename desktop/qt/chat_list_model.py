@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
 
 from desktop.qt.chat_groups import grouped, when
+from desktop.qt.components.label import plain_tooltip
 
 if TYPE_CHECKING:
     from desktop.wire import ChatSummary
@@ -68,7 +69,7 @@ class ChatListModel(QAbstractListModel):
                 pinned = ", pinned" if row.pinned else ""
                 return f"{row.title or 'New chat'}, {when(row.updated_at, self._now)}{pinned}"
             case Qt.ItemDataRole.ToolTipRole:
-                return row.title or None
+                return plain_tooltip(row.title) or None
         if role == CHAT:
             return row
         return when(row.updated_at, self._now) if role == TIME else None

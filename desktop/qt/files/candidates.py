@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from desktop.qt.components import paint
+from desktop.qt.components.label import plain_tooltip
 from desktop.qt.files.table_head import TableHead, fixed_sections
 from desktop.qt.files.why_words import candidate_end, candidate_name, scored, spoken_candidate
 from desktop.qt.theme import Theme
@@ -69,7 +70,7 @@ class CandidateModel(QAbstractTableModel):
             case Qt.ItemDataRole.AccessibleTextRole:
                 return spoken_candidate(row) if index.column() == 0 else cells(row)[index.column()]
             case Qt.ItemDataRole.ToolTipRole:
-                return row.why or row.header
+                return plain_tooltip(row.why or row.header)
             case _:
                 return row if role == CANDIDATE else None
 

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QScrollArea, QWidget
 
 from desktop.qt.components.button import Button
 from desktop.qt.components.card import Card
-from desktop.qt.components.label import ElidedLabel, Label
+from desktop.qt.components.label import ElidedLabel, Label, plain_tooltip
 from desktop.qt.details_tab import DetailsTab
 from desktop.qt.files.evidence import Evidence
 from desktop.qt.files.why_report import FactGrid, StageList
@@ -75,7 +75,7 @@ class WhyTab(QScrollArea):
         score = candidate.rerank_score if candidate.rerank_score is not None else candidate.fused_score
         line.addWidget(Label(self._theme, scored(None, score), "small", "text2"))
         card.content.addLayout(line)
-        card.setToolTip(candidate.why)
+        card.setToolTip(plain_tooltip(candidate.why))
         card.clicked.connect(self.opened)
         return card
 
