@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QPoint, Qt, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
+from desktop.qt.components.label import plain_tooltip
 from desktop.qt.components.menu import Menu
 from desktop.qt.files.known import KnownFiles
 from desktop.qt.theme import Theme
@@ -84,7 +85,8 @@ class AskingFiles(QObject):
         menu = Menu(self._theme, "Ask files", self._composer)
         asked = self._chat.collections if self._chat is not None else []
         for one in self._known.collections:
-            action = menu.addAction(f"Ask {one.name}", partial(self._toggle, one.name))
+            action = menu.addAction(f"Ask {one.name}".replace("&", "&&"), partial(self._toggle, one.name))
+            action.setToolTip(plain_tooltip(one.name))
             action.setCheckable(True)
             action.setChecked(one.name in asked)
         if not self._known.collections:

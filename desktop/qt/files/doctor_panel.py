@@ -17,6 +17,7 @@ from desktop.qt.components.states import IconSpot
 from desktop.qt.components.toggle import Toggle
 from desktop.qt.figures import grouped_digits, in_bytes, in_seconds
 from desktop.qt.files.actions import FileActions
+from desktop.qt.files.checks_box import ChecksBox
 from desktop.qt.files.known import KnownFiles
 from desktop.qt.files.words import counted
 from desktop.qt.overlay import Overlay
@@ -52,6 +53,7 @@ class DoctorPanel(Overlay):
         self.verdict = Notice(theme, "info", "")
         self.counts = QGridLayout()
         self.findings = column(gap=10)
+        self.checks = ChecksBox(theme, bridge)
         self.receipts = column(gap=2)
         self._receipts_title = Label(theme, "Past removals", "label")
         self.deep = Toggle(theme, "Read every file again")
@@ -67,6 +69,7 @@ class DoctorPanel(Overlay):
         self._collection = collection
         self._show(None)
         self._look()
+        self.checks.ask()
         self._bridge.call(lambda client: client.receipts(), self._receipts_came, self._no_receipts, owner=self)
         self.open_centered(WIDTH, HEIGHT)
 
@@ -186,6 +189,7 @@ class DoctorPanel(Overlay):
         self.counts.setColumnStretch(0, 1)
         body.addLayout(self.counts)
         body.addLayout(self.findings)
+        body.addWidget(self.checks)
         body.addWidget(self._receipts_title)
         self._receipts_title.hide()
         body.addLayout(self.receipts)

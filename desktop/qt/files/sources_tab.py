@@ -92,7 +92,7 @@ def summary_words(message: Message, why: Why | None) -> str:
     given = f"{grouped_digits(count)} passage{'s' if count != 1 else ''}"
     if why is not None and why.candidates:
         given = f"{grouped_digits(count)} of {grouped_digits(len(why.candidates))} candidates"
-    parts = [given, f"{cited} cited" if message.state != "streaming" else ""]
+    parts = [given, f"{cited or 'none'} cited" if message.state != "streaming" else ""]
     if why is not None and why.stages:
         parts.append(f"{sum(stage.took_ms for stage in why.stages):.0f} ms")
         parts.append(f"{why.mode} search" if why.mode and " " not in why.mode else why.mode)

@@ -34,6 +34,7 @@ SIZE_WIDTH = 84
 CHUNKS_WIDTH = 84
 STATUS_WIDTH = 204
 STATUS_LEAST = 132
+NEAR_END = 600  # pixels before the end from which on more is wanted
 RIGHT = Qt.AlignmentFlag.AlignRight
 
 
@@ -207,6 +208,9 @@ class FileTable(QTableView):
             self.opened.emit(row)
         elif row is not None and event.key() == Qt.Key.Key_Menu:
             self._ask_menu(row, self.row_rect(self.currentIndex().row()).center())
+        elif event.key() in (Qt.Key.Key_Home, Qt.Key.Key_End) and self._model.rowCount():
+            # In a table those go through the cells of a row, of which only the first is one.
+            self.selectRow(0 if event.key() == Qt.Key.Key_Home else self._model.rowCount() - 1)
         else:
             super().keyPressEvent(event)
         self.viewport().update()
@@ -259,3 +263,6 @@ class FileTable(QTableView):
     def scrollContentsBy(self, dx: int, dy: int) -> None:
         super().scrollContentsBy(dx, dy)
         self._hover(-1)
+        bar = self.verticalScrollBar()
+        if bar.maximum() and bar.value() > bar.maximum() - self._theme.px(NEAR_END):
+            self._model.fetchMore(QModelIndex())  # before the end is reached, so that scrolling does not stop there

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QTextBrowser, QTextEdit
 from pytestqt.qtbot import QtBot
 
 from desktop.client import Client
+from desktop.qt.components.button import IconButton
 from desktop.qt.components.dialog import Dialog
 from desktop.qt.files.page import FilesPage
 from desktop.qt.files.table_model import Column
@@ -89,6 +90,16 @@ def test_from_a_drop_to_a_check(
     (check,) = files_service.use(checks)
     assert check.query == QUESTION and check.settings["mode"] == "lexical"
     assert check.expected[0].startswith("parrots.md:")
+    why.close_overlay()
+    page.act("doctor")
+    box = page.over.doctor.checks
+    until(qtbot, lambda: [one.query for one in box.checks] == [QUESTION])
+    box.run.click()
+    until(qtbot, lambda: box.checks[0].passed)
+    (forget,) = [b for b in box.findChildren(IconButton) if b.isVisible()]
+    forget.click()
+    until(qtbot, lambda: not box.isVisible())
+    page.over.doctor.close_overlay()
 
 
 def test_what_is_left_out_follows_the_rules_before_anything_is_read(
@@ -137,6 +148,24 @@ def test_a_saved_file_is_found_without_a_word(indexed: FilesPage, folder: Path, 
     until(qtbot, lambda: states(indexed).get("owls.md") == "indexed")
     search(indexed, qtbot, "Mizpelglow")
     assert indexed.panel.results.cards[0].found.path == "owls.md"
+
+
+def test_many_files_come_page_by_page(page: FilesPage, tmp_path: Path, qtbot: QtBot) -> None:
+    made = tmp_path / f"many-{tmp_path.name}"
+    made.mkdir()
+    for number in range(230):
+        (made / f"n{number:03}.md").write_text(f"Note {number % 3}.\n")  # three contents: little to embed
+    page.actions_of_files.new_collection(made.name, [made], {})
+    until(qtbot, lambda: page.collection is not None and page.collection.name == made.name)
+    until(qtbot, lambda: page.collection is not None and page.collection.state == "ready")
+    until(qtbot, lambda: page.view.count.text() == "the first 200 of 230")
+
+    page.view.table.choose_first()
+    qtbot.keyClick(page.view.table, Qt.Key.Key_End)
+
+    until(qtbot, lambda: page.view.model.rowCount() == 230)
+    assert page.view.count.text() == "230 files"
+    assert len({row.path for row in page.view.files.rows}) == 230
 
 
 def test_files_can_be_filtered_by_name_and_are_spoken(indexed: FilesPage, qtbot: QtBot) -> None:
