@@ -66,7 +66,9 @@ async def fill(index: Index, name: str = "notes", root: str = "/home/me/notes") 
     return collection.id, space
 
 
-async def test_a_removed_file_is_gone_from_search_and_from_every_byte(index: Index) -> None:
+async def test_a_removed_file_is_gone_from_search_and_from_every_byte_and_the_receipt_holds_no_text(
+    index: Index,
+) -> None:
     collection, space = await fill(index)
     await index.store.put_evidence(
         "e1", {"sources": [{"text": SECRET}], "answer": "it is qzvortex4711"}, ["/home/me/notes/plans/secret.md"]
@@ -88,27 +90,23 @@ async def test_a_removed_file_is_gone_from_search_and_from_every_byte(index: Ind
     nearest = await index.vectors.query(space.name, vector(OTHERS[3]), 1)
     assert (await index.store.chunks([nearest[0][0]]))[0].chunk.text == OTHERS[3]
 
-
-async def test_a_receipt_holds_no_text_and_crosses_the_wire(index: Index) -> None:
-    collection, _ = await fill(index)
-    receipt = await index.removal.remove_paths([collection], ["/home/me/notes/plans/secret.md"])
     (kept,) = await index.store.receipts()
     assert WireReceipt.model_validate(kept).id == WireReceipt.model_validate(asdict(receipt)).id
     assert "Aldebaran" not in json.dumps(kept)
     assert any(name.endswith("chroma.sqlite3") for name in receipt.files_checked)
 
 
-async def test_content_that_another_file_has_stays_and_the_receipt_says_where(index: Index) -> None:
+async def test_what_another_file_has_stays_and_the_receipt_says_where(index: Index) -> None:
     collection, space = await fill(index)
+    nothing = await index.removal.remove_paths([collection], ["/home/me/elsewhere"])
+    assert nothing.files == 0 and nothing.proven and "None of this" in nothing.message
+
     receipt = await index.removal.remove_paths([collection], ["/home/me/notes/weather.md"])
     (item,) = receipt.items
     assert "copy/weather.md" in item.kept_because and receipt.proven and receipt.chunks == 0
     assert (await index.vectors.query(space.name, vector(SHARED), 1))[0][1] > 0.99
     assert len(await lexical_hits(index.store, collection, "Reykjavik")) == 1
 
-
-async def test_a_text_that_stands_in_another_file_too_keeps_its_vector(index: Index) -> None:
-    collection, space = await fill(index)
     root = (await index.store.collection(collection)).roots[0].id
     await add_files(index.store, root, {"both.md": [SHARED, SECRET + " Really."]})
     await embed(index.store, space, index.vectors)
@@ -140,12 +138,6 @@ async def test_what_was_taken_out_stays_out(index: Index, tmp_path: Path) -> Non
     assert (await index.store.collection(collection.id)).rules["exclude"] == ["/a \\[1\\].md"]
     await index.removal.remove_paths([collection.id], [str(folder)])
     assert (await index.store.collection(collection.id)).roots == ()
-
-
-async def test_nothing_to_remove_is_told(index: Index) -> None:
-    collection, _ = await fill(index)
-    receipt = await index.removal.remove_paths([collection], ["/home/me/elsewhere"])
-    assert receipt.files == 0 and receipt.proven and "None of this" in receipt.message
 
 
 async def test_a_proof_fails_when_a_trace_is_left(index: Index) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -54,7 +55,7 @@ class Whole:
         self.folder, self.store, self.collection_id = folder / "mine", store, collection_id
         self.vectors = VectorIndex(folder / "vectors", store)
         self.embedders = OneEmbedder()
-        self.readers = ReaderPool(folder / "reading", None)
+        self.readers = ReaderPool(folder / "reading", None, workers=1, idle_s=600)
         embedders: Any = cast(Embedders, self.embedders)
         throttle = Throttle(lambda: False)
         self.indexer = Indexer(IndexParts(store, self.vectors, embedders, self.readers), throttle, lambda _: None)
@@ -65,6 +66,15 @@ class Whole:
         (folder / "mine").mkdir()
         store = await FileStore.open(folder / "files.db")
         return cls(folder, store, (await new_collection(store, root=str(folder / "mine"))).id)
+
+    async def index_these(self, texts: Mapping[str, str]) -> None:
+        """Have these files in the folder, none else, and the index say so."""
+        self.folder.mkdir(exist_ok=True)
+        for file in self.folder.iterdir():
+            file.unlink()
+        for name, text in texts.items():
+            (self.folder / name).write_text(text)
+        await self.index()
 
     async def index(self) -> None:
         """Make the index say what the folder says."""
