@@ -21,6 +21,7 @@ from rag.types import SkipReason
 
 # A batch of small files takes a part of a second. After this its files are read one by one, each with all its time.
 BATCH_S = 20.0
+STARTS = 4  # of one child, one after another
 _START_S = 60.0
 _NICE = 10
 _OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "out of memory", "Cannot allocate memory", "failed to allocate")
@@ -153,18 +154,28 @@ class Seat:
         return self._worker
 
     async def _started(self) -> Worker:
-        """Start a child; when this is cancelled the start goes on, and the next call or `end` takes its outcome."""
-        if self._starting is None or self._generation != self._setup.generation:
-            await self.end()
-            self._generation = self._setup.generation
-            self._starting = asyncio.create_task(self._setup.start(), name="start a file reader")
-        starting = self._starting
-        try:
-            await asyncio.wait([starting])
-        finally:
-            if starting.done():
-                self._starting = None
-        return starting.result()
+        """Start a child, some times when it dies over that: no file is to blame, and the next one may live.
+
+        When this is cancelled the start goes on, and the next call or `end` takes its outcome.
+        """
+        for _ in range(STARTS):
+            if self._starting is None or self._generation != self._setup.generation:
+                await self.end()
+                self._generation = self._setup.generation
+                self._starting = asyncio.create_task(self._setup.start(), name="start a file reader")
+            starting = self._starting
+            try:
+                await asyncio.wait([starting])
+            finally:
+                if starting.done():
+                    self._starting = None
+            try:
+                return starting.result()
+            except (WorkerDied, TimeoutError) as error:
+                why = str(error) or f"It does not answer within {_START_S:.0f} seconds."
+            if self._closed:
+                raise ReadersClosed
+        raise BinaryMissing(f"No file can be read: {why}", hint="Run `jackdaw doctor`.")
 
     def _blame(self, name: str, died: WorkerDied) -> ParseFailed:
         if self._closed:

@@ -278,3 +278,31 @@ async def test_pages_that_are_pictures_go_through_tesseract(tmp_path: Path, tree
     async with readers(tmp_path, tree, tesseract=os.fspath(program)) as pool:
         parsed = await pool.read(tree / "scan.pdf", tree)
     assert [(chunk.text, chunk.page) for chunk in parsed.chunks] == [("P5 seen with eng", 1)]
+
+
+@pytest.mark.accept(25)
+@pytest.mark.anyio
+async def test_a_child_that_is_killed_while_it_starts_is_started_again(tmp_path: Path, tree: Path) -> None:
+    async with readers(tmp_path, tree, workers=1) as pool:
+        reading = asyncio.create_task(all_of(pool, tree, GOOD))
+        for _ in range(2):
+            while not (started := children()):
+                await asyncio.sleep(0.005)
+            started[0].kill()
+            await asyncio.to_thread(started[0].wait)
+
+        assert not reasons(await reading)
+
+
+@pytest.mark.anyio
+async def test_a_start_that_failed_long_ago_is_nobody_elses_error(tmp_path: Path, tree: Path) -> None:
+    async with readers(tmp_path, tree, workers=1) as pool:
+        left = asyncio.create_task(pool.read(tree / GOOD[0], tree))
+        while not (started := children()):
+            await asyncio.sleep(0.005)
+        left.cancel()
+        await asyncio.gather(left, return_exceptions=True)
+        started[0].kill()
+        await asyncio.to_thread(started[0].wait)
+
+        assert (await pool.read(tree / GOOD[0], tree)).chunks
