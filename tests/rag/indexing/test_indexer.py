@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from models.database import READERS
 from models.errors import Cancelled
 from rag.embedding.choices import Definition
 from rag.errors import EmbedderFailed
@@ -20,6 +17,7 @@ from rag.files import Files, FilesHooks
 from tests.rag.embedding.fake_servers import FakeEmbeddings
 from tests.rag.indexing.rig import Rig, collection, places, rig, until
 from tests.rag.reading.making import pdf
+from tests.rag.threads import start_threads
 
 pytestmark = pytest.mark.anyio
 
@@ -46,18 +44,9 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]
         for number in range(400):
             made.write(f"warm/{number}.md", f"{number}")
         await made.index()
-        await start_threads(files)
+        await start_threads(files.store)
         yield made
         await files.close()
-
-
-async def start_threads(files: Files) -> None:
-    """Those of pools that start them when they are needed: a test must leave none behind."""
-    pool, meet = ThreadPoolExecutor(2, thread_name_prefix="asyncio"), threading.Barrier(2)
-    asyncio.get_running_loop().set_default_executor(pool)
-    await asyncio.gather(*(asyncio.to_thread(meet.wait, 10) for _ in range(2)))
-    meet = threading.Barrier(READERS)
-    await asyncio.gather(*(files.store.database.read(lambda _: meet.wait(10)) for _ in range(READERS)))
 
 
 @pytest.fixture
