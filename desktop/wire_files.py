@@ -310,6 +310,7 @@ class Source(SearchResult):
     number: int
     cited: bool = False
     whole: bool = False  # the whole file was given
+    local_only: bool = False  # of a collection that never leaves this machine
 
 
 class SentenceSupport(Wire):

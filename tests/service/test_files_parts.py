@@ -17,15 +17,21 @@ from desktop.editors import EDITORS, Place, command_for, editor_problem
 from desktop.service.api_errors import ApiError
 from desktop.service.files.checks import passage_of, verdict
 from desktop.service.files.citations import CitedAnswer, CitedFramer, not_found_events
-from desktop.service.files.evidence import without_gone
-from desktop.service.files.on_port import question_of, with_passages
+from desktop.service.files.evidence import Evidence, without_gone
+from desktop.service.files.on_port import FilesOnPort, question_of, with_passages
+from desktop.service.files.retrieval import Retrieval
 from desktop.service.files.rows import scan_rules, stored_rules, wire_rules
+from desktop.service.files.search import FileSearch
 from desktop.service.files.text import joined
 from desktop.service.model_list import leaves_machine
 from rag.answer.prompt import INSTRUCTIONS
 from rag.answer.types import NumberedSource
 from rag.indexing import looking
 from rag.scan import ScanRules
+from rag.embedding.choices import BUILT_IN
+from rag.errors import CollectionNotFound
+from rag.files import Files, FilesPlaces
+from rag.store.rows import NewCollectionRow
 from rag.types import Chunk, Hit
 
 # Editors
@@ -302,6 +308,32 @@ def test_evidence_loses_the_text_of_chunks_that_are_gone() -> None:
         prompt=[{"role": "user", "content": "kept and secret"}],
     )
     assert without_gone(why, {1, 2}) == why
+    assert "kept" not in without_gone(why, {1, 2}, {"/r/a.md"}).sources[0].text
     left = without_gone(why, {1})
     assert "secret" not in left.model_dump_json()
     assert "kept" in left.model_dump_json()
+
+
+@pytest.mark.anyio
+async def test_what_never_leaves_is_not_there_for_other_machines(tmp_path: Path) -> None:
+    places = FilesPlaces(tmp_path / "files.db", tmp_path / "vectors", tmp_path / "cache", tmp_path / "run")
+    index = await Files.open(places)
+    try:
+        for name in ("diary", "manual"):
+            row = await index.store.create_collection(NewCollectionRow(name, BUILT_IN, local_only=name == "diary"))
+            await index.store.add_root(row.id, str(tmp_path / name))
+        evidence = Evidence(index.store)
+        search = FileSearch(index, evidence)
+        port = FilesOnPort(index, search, Retrieval(index, evidence), lambda: True)
+        assert await port.collections(leaves=False) == ["diary", "manual"]
+        assert await port.collections(leaves=True) == ["manual"]
+        assert (await search.asked("", leaves=True)).names == ["manual"]
+        assert (await search.asked("", leaves=False)).local_only == {"diary"}
+        with pytest.raises(CollectionNotFound, match="diary"):
+            await search.asked("diary", leaves=True)
+        asked = [{"role": "user", "content": "What did I write?"}]
+        with pytest.raises(ApiError) as caught:
+            await port.retrieve("diary", asked, leaves=True)
+        assert (caught.value.status, caught.value.code) == (404, "model_not_found")
+    finally:
+        await index.close()

@@ -126,7 +126,7 @@ class _Question:
         if not retrieved.is_nothing:
             found = passages_only(retrieved.found.hits, relevant=retrieved.found.relevant)
             self._text, self._found = found.text, found.found
-            sources = [source_row(source, [source.number]) for source in found.sources]
+            sources = [source_row(source, [source.number], retrieved.asked.local_only) for source in found.sources]
             self._given.why = self._given.why.model_copy(update={"sources": sources, "answer": found.text})
             self._given.note = " ".join(retrieved.notes)
             await self._given.keep()

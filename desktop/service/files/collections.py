@@ -92,6 +92,9 @@ class Collections:
     async def create(self, new: wire.NewCollection, chat_id: str = "") -> wire.Collection:
         """Raises BadCollection, CollectionExists, RootNotFound, EmbedderMissing; then nothing was made."""
         paths = self._checked_roots(new.roots)
+        if new.embedder:
+            await self._index.embedders.open(new.embedder)
+        await self._check_reranker(new.reranker)
         row = await self._index.store.create_collection(
             NewCollectionRow(
                 name=_checked_name(new.name),
@@ -140,6 +143,7 @@ class Collections:
             columns["reranker_id"] = patch.reranker
         if patch.embedder is not None:
             await self._index.embedders.open(patch.embedder)  # it must be here before anything is said to change
+        await self._check_reranker(patch.reranker or "")
         if columns:
             await store.update_collection(collection_id, **columns)
         if columns.get("name", before.name) != before.name and not before.chat_id:
@@ -159,6 +163,12 @@ class Collections:
         job = await self.jobs.start("index", options)
         await self._index.watcher.refresh()
         return job
+
+    async def _check_reranker(self, reranker_id: str) -> None:
+        known = {option.id for option in await self._index.rerankers.choices()}
+        if reranker_id and reranker_id not in known:
+            names = ", ".join(sorted(known)) or "none"
+            raise BadRequest("no_reranker", f"There is no reranker {reranker_id!r}.", hint=f"There are: {names}.")
 
     async def _change_embedder(self, row: CollectionRow, embedder_id: str) -> None:
         for job in self.jobs.about(subject_of(row.id)):

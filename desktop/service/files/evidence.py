@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection as AnyOf
 from collections.abc import Iterable
 
 from desktop import wire_files as wire
 from desktop.service.errors import NotFound
+from desktop.service.files.known import known_file
 from rag.store.rows import StoredChunk
 from rag.store.store import FileStore
 
@@ -23,11 +25,17 @@ class Evidence:
         self._store = store
 
     async def keep(self, why: wire.Why) -> None:
-        """Write or rewrite a record. Passages whose chunks are gone by now lose their text, and with it the prompt."""
+        """Write or rewrite a record.
+
+        Passages and whole files that are gone by now lose their text, and with it the prompt: somebody may have taken
+        them out of the index while the answer was written.
+        """
         wanted = {chunk_id for one in why.sources for chunk_id in one.chunk_ids}
         wanted |= {candidate.chunk_id for candidate in why.candidates}
         there = await self._store.chunks(sorted(wanted))
-        kept = without_gone(why, {stored.id for stored in there})
+        whole = {one.file for one in why.sources if one.whole}
+        known = {file for file in whole if await known_file(self._store, file) is not None}
+        kept = without_gone(why, {stored.id for stored in there}, whole - known)
         await self._store.put_evidence(kept.id, kept.model_dump(mode="json"), files_in(kept, there))
 
     async def get(self, why_id: str) -> wire.Why:
@@ -47,13 +55,15 @@ def files_in(why: wire.Why, chunks: Iterable[StoredChunk]) -> set[str]:
     return found
 
 
-def without_gone(why: wire.Why, there: set[int]) -> wire.Why:
-    """The record without the text of passages of which a chunk is not among `there`."""
+def without_gone(why: wire.Why, there: set[int], gone: AnyOf[str] = ()) -> wire.Why:
+    """The record without the text of passages of which a chunk is not among `there`, or whose file is `gone`."""
     candidates = [
         one if one.chunk_id in there else one.model_copy(update={"text": "", "header": ""}) for one in why.candidates
     ]
     sources = [
-        one if set(one.chunk_ids) <= there else one.model_copy(update={"text": "", "header": "", "highlights": []})
+        one
+        if set(one.chunk_ids) <= there and one.file not in gone
+        else one.model_copy(update={"text": "", "header": "", "highlights": []})
         for one in why.sources
     ]
     changed = candidates != why.candidates or sources != why.sources

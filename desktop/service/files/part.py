@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -26,12 +28,16 @@ from desktop.service.files.search import FileSearch
 from desktop.service.model_tools import network_rules
 from desktop.settings import SettingsFile
 from engine.scheduler import Scheduler
+from models.errors import ModelsError
 from models.library import Library, LibraryModel
 from models.progress import Cancel
+from rag.errors import RagError
 from rag.files import Files, FilesHooks, FilesPlaces
 
 if TYPE_CHECKING:
     from engine.llama_server import LlamaServer
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -52,12 +58,27 @@ class FilesPart:
     chats: Chats
     settings: SettingsFile
     letting_go: Cancel = field(default_factory=Cancel)  # of what the watcher asked for
+    _forgetting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """After the listeners: compare the stores, watch, and forget what was attached to chats that are gone."""
+        """After the listeners, in the background: compare the stores, watch, forget what was attached to lost chats."""
         self.news.start()
         await self.index.start()
-        await self.in_chats.forget(await self.chats.ids())
+        self._forgetting = asyncio.create_task(self._forget(), name="forget attached files")
+
+    async def close(self) -> None:
+        """Before the index: what is under way for it ends."""
+        self.letting_go.set("end")
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+            await asyncio.gather(self._forgetting, return_exceptions=True)
+        await self.news.close()
+
+    async def _forget(self) -> None:
+        try:
+            await self.in_chats.forget(await self.chats.ids())
+        except (RagError, ModelsError) as error:  # the next start tries again
+            log.warning("what was attached to deleted chats is still in the index: %s", error)
 
     async def status(self) -> wire.IndexStatus:
         """The index as a whole."""
@@ -80,7 +101,7 @@ class FilesPart:
             runtime=figures.chosen or (usual.runtime if usual is not None else ""),
             on_battery=self.index.throttle.on_battery,
             watching=len(self.index.watcher.watched),
-            problem=next(iter(self.index.watcher.problems.values()), ""),
+            problem=self.index.vectors.problem or next(iter(self.index.watcher.problems.values()), ""),
         )
 
     def usual_embedder(self) -> str:
@@ -167,7 +188,6 @@ async def make_files(
         return files_now(await index.store.collection(collection_id), now) if now is not None else []
 
     news = FilesNews(events, collections.one, files_at_work)
-    closing.push_async_callback(news.close)
     evidence = Evidence(index.store)
     search, retrieval = FileSearch(index, evidence), Retrieval(index, evidence)
     removal = Removal(index, collections, news)
@@ -187,7 +207,7 @@ async def make_files(
         settings=settings,
     )
     at_work.append(part)
-    closing.callback(part.letting_go.set, "end")
+    closing.push_async_callback(part.close)
     return part
 
 

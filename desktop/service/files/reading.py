@@ -13,8 +13,9 @@ from pathlib import Path
 from desktop import wire_files as wire
 from desktop.editors import Place, command_for
 from desktop.service.errors import NotAvailable, NotFound
+from desktop.service.files.known import known_file
 from desktop.service.files.text import joined
-from rag.store.rows import StoredChunk
+from rag.store.rows import RootRow, StoredChunk
 from rag.store.store import FileStore
 
 PREVIEW_CHARACTERS = 20_000  # of text around the passage, half before and half after it
@@ -31,7 +32,7 @@ class FileReading:
     async def preview(self, file: str, chunk_id: int | None) -> wire.Preview:
         """The indexed text of a file around a chunk, or its beginning. Raises NotFound."""
         root, path = await self._known(file)
-        document_id = await self._store.document_of_file(root, path)
+        document_id = await self._store.document_of_file(root.path, path)
         document = await self._store.document(document_id) if document_id is not None else None
         if document is None:
             raise NotFound("file_not_indexed", f"Nothing of {file} is in the index.", hint="It may be left out.")
@@ -62,7 +63,7 @@ class FileReading:
     async def open(self, request: wire.OpenRequest) -> wire.Opened:
         """Start the editor and leave it. Raises NotFound, NotAvailable."""
         root, path = await self._known(request.file)
-        place = Place(Path(root, path) if path else Path(root), request.line, page=request.page)
+        place = Place(Path(root.path, path) if path else Path(root.path), request.line, page=request.page)
         if not await asyncio.to_thread(place.file.is_file):
             raise NotFound("file_gone", f"{place.file} is not there any more.", hint="It is in the index still.")
         search_path = self._environ.get("PATH", os.defpath)
@@ -76,26 +77,22 @@ class FileReading:
         await asyncio.to_thread(start, command, self._environ)
         return wire.Opened(command=command)
 
-    async def _known(self, file: str) -> tuple[str, str]:
-        """Root and relative path of a file that is in the index. Raises NotFound."""
-        for collection in await self._store.collections(None):
-            for root in collection.roots:
-                path = "" if file == root.path else file.removeprefix(root.path.rstrip("/") + "/")
-                if path != file and await self._store.document_of_file(root.path, path) is not None:
-                    return root.path, path
-        raise NotFound("file_not_indexed", f"{file[:300]} is not in the index.", hint="Only what is in it is shown.")
+    async def _known(self, file: str) -> tuple[RootRow, str]:
+        """Raises NotFound for a file that is not in the index."""
+        if (found := await known_file(self._store, file)) is None:
+            raise NotFound(
+                "file_not_indexed", f"{file[:300]} is not in the index.", hint="Only what is in it is shown."
+            )
+        return found
 
-    async def _is_stale(self, root: str, path: str, file: str) -> bool:
+    async def _is_stale(self, root: RootRow, path: str, file: str) -> bool:
         """Whether the file is another than the one that was read."""
-        for collection in await self._store.collections(None):
-            for one in collection.roots:
-                if one.path == root and (known := (await self._store.known_files(one.id)).get(path)):
-                    try:
-                        now = await asyncio.to_thread(os.stat, file)
-                    except OSError:
-                        return True
-                    return (now.st_size, now.st_mtime_ns) != (known.stat.size, known.stat.mtime_ns)
-        return True
+        known = (await self._store.known_files(root.id)).get(path)
+        try:
+            now = await asyncio.to_thread(os.stat, file)
+        except OSError:
+            return True
+        return known is None or (now.st_size, now.st_mtime_ns) != (known.stat.size, known.stat.mtime_ns)
 
 
 def around(chunks: list[StoredChunk], at: int) -> list[StoredChunk]:

@@ -169,7 +169,9 @@ class Given:
             "answer": checked.text,
             "removed_citations": sorted({*removed, *checked.removed}),
             "support": support_rows(checked.support),
-            "sources": [source_row(source, checked.cited) for source in self.sources],
+            "sources": [
+                source.model_copy(update={"cited": source.number in checked.cited}) for source in self.why.sources
+            ],
             "prompt_tokens": prompt_tokens,
         }
         self.why = self.why.model_copy(update=update)
@@ -205,7 +207,7 @@ def _why(retrieved: Retrieved, assembled: Assembled, messages: Messages, took_ms
         id=new_why_id(),
         query=retrieved.rewritten.query,
         rewritten=retrieved.rewritten.changed,
-        sources=[source_row(source) for source in assembled.sources],
+        sources=[source_row(source, local_only=retrieved.asked.local_only) for source in assembled.sources],
         prompt=[{"role": str(one["role"]), "content": _plain(one["content"])} for one in messages],
         attachments=[*assembled.notes],
         created_at=time.time(),

@@ -124,10 +124,14 @@ def search_result(hit: Hit) -> wire.SearchResult:
     return wire.SearchResult(**_hit_fields(hit))
 
 
-def source_row(source: NumberedSource, cited: AnyOf[int] = ()) -> wire.Source:
-    """A passage that a model was given."""
+def source_row(source: NumberedSource, cited: AnyOf[int] = (), local_only: AnyOf[str] = ()) -> wire.Source:
+    """A passage that a model was given; `local_only` names the collections that never leave this machine."""
     return wire.Source(
-        **_hit_fields(source.hit), number=source.number, cited=source.number in cited, whole=source.whole
+        **_hit_fields(source.hit),
+        number=source.number,
+        cited=source.number in cited,
+        whole=source.whole,
+        local_only=source.hit.collection in local_only,
     )
 
 
