@@ -26,11 +26,11 @@ from desktop.service.files.text import joined
 from desktop.service.model_list import leaves_machine
 from rag.answer.prompt import INSTRUCTIONS
 from rag.answer.types import NumberedSource
-from rag.indexing import looking
-from rag.scan import ScanRules
 from rag.embedding.choices import BUILT_IN
 from rag.errors import CollectionNotFound
 from rag.files import Files, FilesPlaces
+from rag.indexing import looking
+from rag.scan import ScanRules
 from rag.store.rows import NewCollectionRow
 from rag.types import Chunk, Hit
 
