@@ -14,7 +14,8 @@ from desktop.wire_files import FilesDoctorReport
 from rag.doctor.doctor import Report
 from rag.store.rows import Space
 from tests.rag.doctor.whole import Whole
-from tests.rag.store.filled import lexical_hits, start_threads, vector
+from tests.rag.store.filled import lexical_hits, vector
+from tests.rag.threads import start_threads
 
 pytestmark = pytest.mark.anyio
 

@@ -19,6 +19,7 @@ from rag.embedding.embedders import Embedders
 from rag.embedding.package import BertEmbedder, open_bert, package_folder
 from rag.errors import EmbedderFailed, EmbedderMissing
 from rag.types import Vectors
+from tests.rag.threads import start_threads
 
 TEXTS = [
     "def open_file(path: str) -> IO[str]:\n    return open(path, encoding='utf-8')",
@@ -47,37 +48,44 @@ async def built_in(folder: Path, rules: NetworkRules | None = None) -> AsyncIter
         await embedders.close()
 
 
+@pytest.fixture(scope="module")
+async def at_work(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BertEmbedder]:
+    """One whose children have started, for the tests that leave them alone. There is no network."""
+    async with built_in(tmp_path_factory.mktemp("at_work"), NetworkRules(air_gapped=True)) as embedder:
+        await asyncio.gather(embedder.embed_query("warm"), embedder.embed_passages(["warm"]))
+        await start_threads()
+        yield embedder
+
+
 def cosine(one: Vectors, other: Vectors) -> float:
     return float((one * other).sum())
 
 
 @pytest.mark.anyio
 @pytest.mark.accept(29)
-async def test_texts_become_unit_vectors_that_mean_something_without_any_network(tmp_path: Path) -> None:
-    async with built_in(tmp_path, NetworkRules(air_gapped=True)) as embedder:
-        query, vectors = await asyncio.gather(embedder.embed_query(TEXTS[3]), embedder.embed_passages(TEXTS))
-        assert embedder.identity.model == "all-MiniLM-L6-v2@53aa5117"
-        assert vectors.shape == (len(TEXTS), embedder.identity.dimensions) == (6, 384)
-        assert vectors.dtype == np.float32
-        assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-        # Two children, and other company in the batch: the same vector.
-        assert cosine(query, vectors[3]) > 0.9995
-        assert cosine(query, vectors[0]) > 0.4 > 0.2 > cosine(query, vectors[1])
+async def test_texts_become_unit_vectors_that_mean_something_without_any_network(at_work: BertEmbedder) -> None:
+    query, vectors = await asyncio.gather(at_work.embed_query(TEXTS[3]), at_work.embed_passages(TEXTS))
+    assert at_work.identity.model == "all-MiniLM-L6-v2@53aa5117"
+    assert vectors.shape == (len(TEXTS), at_work.identity.dimensions) == (6, 384)
+    assert vectors.dtype == np.float32
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    # Two children, and other company in the batch: the same vector.
+    assert cosine(query, vectors[3]) > 0.9995
+    assert cosine(query, vectors[0]) > 0.4 > 0.2 > cosine(query, vectors[1])
 
-        assert (await embedder.embed_passages([])).shape == (0, 384)
-        # What is beyond max_tokens is not read: 254 words and the two marks.
-        longer = await embedder.embed_passages(["word " * 254, "word " * 254 + "entirely different end"])
-        assert cosine(longer[0], longer[1]) > 0.9999
-        assert cosine(longer[0], vectors[5]) > 0.9999
+    assert (await at_work.embed_passages([])).shape == (0, 384)
+    # What is beyond max_tokens is not read: 254 words and the two marks.
+    longer = await at_work.embed_passages(["word " * 254, "word " * 254 + "entirely different end"])
+    assert cosine(longer[0], longer[1]) > 0.9999
+    assert cosine(longer[0], vectors[5]) > 0.9999
 
 
 @pytest.mark.anyio
-async def test_order_is_kept_over_many_texts_of_all_lengths(tmp_path: Path) -> None:
+async def test_order_is_kept_over_many_texts_of_all_lengths(at_work: BertEmbedder) -> None:
     texts = [f"{number} " + "is a number " * (number * 7 % 23) for number in range(150)]
-    async with built_in(tmp_path) as embedder:
-        together = await embedder.embed_passages(texts)
-        alone = np.concatenate([await embedder.embed_passages([texts[place]]) for place in (0, 71, 149)])
-        assert (together[[0, 71, 149]] * alone).sum(1).min() > 0.9995
+    together = await at_work.embed_passages(texts)
+    alone = np.concatenate([await at_work.embed_passages([texts[place]]) for place in (0, 71, 149)])
+    assert (together[[0, 71, 149]] * alone).sum(1).min() > 0.9995
 
 
 @pytest.mark.anyio
@@ -113,20 +121,18 @@ async def test_a_child_that_dies_each_time_is_an_error_in_words(tmp_path: Path) 
 
 
 @pytest.mark.anyio
-async def test_a_question_does_not_wait_for_passages(tmp_path: Path) -> None:
-    async with built_in(tmp_path) as embedder:
-        await asyncio.gather(embedder.embed_query("warm"), embedder.embed_passages(["warm"]))
-        began = time.monotonic()
-        work = asyncio.create_task(embedder.embed_passages(["a long text of passages " * 40] * 48))
-        times = []
-        while not work.done():
-            asked = time.monotonic()
-            await embedder.embed_query("a question")
-            times.append(time.monotonic() - asked)
-        await work
-        # Even on a busy machine questions pass by: many of them in the time of the passages.
-        assert len(times) >= 5
-        assert min(times) * 5 < time.monotonic() - began
+async def test_a_question_does_not_wait_for_passages(at_work: BertEmbedder) -> None:
+    began = time.monotonic()
+    work = asyncio.create_task(at_work.embed_passages(["a long text of passages " * 40] * 48))
+    times = []
+    while not work.done():
+        asked = time.monotonic()
+        await at_work.embed_query("a question")
+        times.append(time.monotonic() - asked)
+    await work
+    # Even on a busy machine questions pass by: many of them in the time of the passages.
+    assert len(times) >= 5
+    assert min(times) * 5 < time.monotonic() - began
 
 
 @pytest.mark.anyio

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import threading
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from models.database import READERS
 from rag.store.rows import CollectionRow, FileStat, Indexed, NewCollectionRow, NewDocument, Space
 from rag.store.store import FileStore
 from rag.types import Chunk, EmbedderIdentity, Vectors
@@ -68,12 +64,3 @@ async def lexical_hits(store: FileStore, collection_id: int, query: str) -> list
     return await store.database.read(
         lambda c: [row[0] for row in c.execute(f"SELECT rowid FROM {table} WHERE {table} MATCH ? ORDER BY 1", (query,))]
     )
-
-
-async def start_threads(store: FileStore) -> None:
-    """Start those of the loop and of the store, which come when they are needed: tests that share them leave none."""
-    pool, meet = ThreadPoolExecutor(2, thread_name_prefix="asyncio"), threading.Barrier(2)
-    asyncio.get_running_loop().set_default_executor(pool)
-    await asyncio.gather(*(asyncio.to_thread(meet.wait, 10) for _ in range(2)))
-    meet = threading.Barrier(READERS)
-    await asyncio.gather(*(store.database.read(lambda _: meet.wait(10)) for _ in range(READERS)))
