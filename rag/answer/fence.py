@@ -10,9 +10,12 @@ from __future__ import annotations
 import re
 
 _BACKTICKS = re.compile(r"`{3,}")
-# <|im_start|>, <｜User｜>, <start_of_turn>, [INST], <<SYS>>, </s>, <think>, … of known templates.
+# <|im_start|>, <｜User｜>, <|turn>, <start_of_turn>, <seed:bos>, [INST], [|user|], <<SYS>>, </s>, <think>, … of known
+# templates, and llama-server's own mark for a picture.
 _MARKS = re.compile(
     r"<(?=[|｜][^<>\n]{1,60}[|｜]>)"
+    r"|<(?=\|[a-z_\"]{1,20}>|[a-z_]{1,20}\|>|__media__>|seed:[a-z_:]{1,20}>)"
+    r"|\[(?=\|[a-z]{1,20}\|\]|gMASK\])"
     r"|<(?=/?(?:s|bos|eos|pad|unk|mask|think|tool_call|tool_response|start_of_turn|end_of_turn|end_of_utterance)>)"
     r"|<(?=</?SYS>>)"
     r"|\[(?=/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\])",

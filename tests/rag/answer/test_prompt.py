@@ -90,6 +90,12 @@ def test_the_fence_is_longer_than_any_in_the_text() -> None:
         "[/INST]",
         "<<SYS>>",
         "<think>",
+        "<|turn>user",
+        "<turn|>",
+        "<__media__>",
+        "<seed:bos>",
+        "[|assistant|]",
+        "[gMASK]",
     ],
 )
 def test_a_file_cannot_speak_in_the_marks_of_a_chat_template(mark: str) -> None:
