@@ -7,6 +7,7 @@ is stated.
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -70,4 +71,5 @@ class AcceptReport:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    os.environ.setdefault("JACKDAW_KILLS", "20")  # as many as the list asks for; `make test` has fewer
     config.pluginmanager.register(AcceptReport(), "accept-report")
