@@ -8,4 +8,5 @@ from pydantic import BaseModel, ConfigDict
 class Wire(BaseModel):
     """Base of all: unknown fields of a request are an error, so that a typing mistake never passes silently."""
 
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    # Most programs use few of the types: each is made ready when it is first used.
+    model_config = ConfigDict(extra="forbid", protected_namespaces=(), defer_build=True)
