@@ -106,14 +106,14 @@ async def status(context: Context) -> int:
 
 
 async def remove(context: Context) -> int:
-    """Take paths out of the index and print the receipt; the files themselves stay."""
+    """Take paths out of the index and print the receipt; the files themselves stay. 1 when none of them was in it."""
     wanted = context.arguments
     request = files.RemoveRequest(collection=wanted.collection, paths=[whole_path(path) for path in wanted.paths])
     async with context.client() as client:
         context.console.progress(None, "removing, and looking for what might be left")
         receipt = await client.remove_files(request)
     context.console.result(receipt.model_dump(), text.receipt(context.console, receipt))
-    return DONE if receipt.proven else FAILED
+    return DONE if receipt.proven and receipt.items else FAILED
 
 
 async def doctor(context: Context) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from desktop import wire_files as files
 from desktop.cli import files_text as text
 from desktop.cli.context import DONE, FAILED, Context
@@ -19,9 +21,12 @@ async def collections(context: Context) -> int:
 
 async def new_collection(context: Context) -> int:
     wanted = context.arguments
-    rules = files.CollectionRules(include=wanted.include, exclude=wanted.exclude, hidden=wanted.hidden)
     new = files.NewCollection(
-        name=wanted.name, rules=rules, embedder=wanted.embedder, local_only=wanted.local_only, watch=not wanted.no_watch
+        name=wanted.name,
+        rules=files.CollectionRules(**_said(context)),
+        embedder=wanted.embedder,
+        local_only=wanted.local_only,
+        watch=not wanted.no_watch,
     )
     async with context.client() as client:
         made = await client.new_collection(new)
@@ -29,6 +34,24 @@ async def new_collection(context: Context) -> int:
         made.model_dump(), f"Made the collection {made.name}. Fill it: jackdaw files add -c {made.name} PATH"
     )
     return DONE
+
+
+async def rules(context: Context) -> int:
+    """Change those rules that are said, and show all of them. A list that is said takes the place of the old one."""
+    said = _said(context)
+    async with context.client() as client:
+        one = await collection_of(client, context.arguments.name)
+        if said:
+            new = files.CollectionRules.model_validate({**one.rules.model_dump(), **said})
+            one = await client.change_collection(one.id, files.CollectionPatch(rules=new))
+    context.console.result(one.rules.model_dump(), text.rules(context.console, one.rules))
+    return DONE
+
+
+def _said(context: Context) -> dict[str, Any]:
+    """The rules that the arguments name."""
+    values = {name: getattr(context.arguments, name) for name in files.CollectionRules.model_fields}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 async def rename(context: Context) -> int:

@@ -72,12 +72,13 @@ def _collections(inside: Commands[argparse.ArgumentParser], add: Add) -> None:
     actions = parser.add_subparsers(title="commands", metavar="COMMAND")
     new = add(actions, "new", "make an empty one", files_kept.new_collection)
     new.add_argument("name", metavar="NAME")
-    new.add_argument("--include", action="append", default=[], metavar="PATTERN", help="read it whatever is ignored")
-    new.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="as in .gitignore")
-    new.add_argument("--hidden", action="store_true", help="read files whose names begin with a dot")
+    _rules(new)
     new.add_argument("--embedder", default="", metavar="ID")
     new.add_argument("--local-only", action="store_true", help="it never leaves this machine")
     new.add_argument("--no-watch", action="store_true", help="do not watch its folders")
+    rules = add(actions, "rules", "show or change what of its folders is read", files_kept.rules)
+    rules.add_argument("name", metavar="NAME")
+    _rules(rules)
     rename = add(actions, "rename", "give one another name", files_kept.rename)
     rename.add_argument("name", metavar="NAME")
     rename.add_argument("new", metavar="NEW")
@@ -101,6 +102,20 @@ def _collections(inside: Commands[argparse.ArgumentParser], add: Add) -> None:
         ("rm", "take all of it out of the index, with proof; the files stay", files_kept.remove_collection),
     ):
         add(actions, name, text, run).add_argument("name", metavar="NAME")
+
+
+def _rules(parser: argparse.ArgumentParser) -> None:
+    """Options named as the fields of CollectionRules; None for what is not said."""
+    parser.add_argument("--include", action="append", metavar="PATTERN", help="read it whatever is ignored")
+    parser.add_argument("--exclude", action="append", metavar="PATTERN", help="as in .gitignore")
+    for name, text in (
+        ("ignore-files", "obey .gitignore, .ignore and .jackdawignore"),
+        ("hidden", "read files whose names begin with a dot"),
+        ("secrets", "read files that usually hold keys and passwords"),
+        ("generated", "read vendored, minified and built files"),
+    ):
+        parser.add_argument(f"--{name}", action=argparse.BooleanOptionalAction, help=text)
+    parser.add_argument("--max-file-mib", type=positive, metavar="N", help="leave out larger files")
 
 
 def _embedders(inside: Commands[argparse.ArgumentParser], add: Add) -> None:

@@ -144,8 +144,19 @@ def collections(console: Console, found: Sequence[files.Collection]) -> str:
     return "\n".join([table, *roots])
 
 
+def rules(console: Console, found: files.CollectionRules) -> str:
+    """What of its folders a collection reads, by the names of the options."""
+    rows = []
+    for name, value in found.model_dump().items():
+        shown = {True: "yes", False: "no"}.get(value, str(value)) if not isinstance(value, list) else " ".join(value)
+        rows.append((name.replace("_", "-"), shown or "-"))
+    return console.table(("RULE", ""), rows)
+
+
 def receipt(console: Console, found: files.Receipt) -> str:
     """What was removed, and the proof."""
+    if not found.items:
+        return found.message
     header = ("FILE", "PASSAGES", "VECTORS", "")
     rows = [(one.file, str(one.chunks), str(one.vectors), one.kept_because) for one in found.items[:SHOWN_ITEMS]]
     more = [f"and {len(found.items) - SHOWN_ITEMS:,} more"] if len(found.items) > SHOWN_ITEMS else []

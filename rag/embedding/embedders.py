@@ -193,4 +193,4 @@ class Embedders:
 
 
 def _unknown(embedder_id: str) -> EmbedderMissing:
-    return EmbedderMissing(f"There is no embedder {embedder_id}.", hint="Choose one of those that are listed.")
+    return EmbedderMissing(f"There is no embedder “{embedder_id}”.", hint="`jackdaw files embedders` shows all.")

@@ -145,4 +145,4 @@ def _folder_row(reranker_id: str, definition: Definition) -> RerankerOption:
 
 
 def _unknown(reranker_id: str) -> RerankerFailed:
-    return RerankerFailed(f"There is no reranker {reranker_id}.", hint="Choose one of those that are listed.")
+    return RerankerFailed(f"There is no reranker “{reranker_id}”.", hint="`jackdaw files embedders` shows all.")

@@ -113,7 +113,7 @@ def set_root_problem(connection: sqlite3.Connection, root_id: int, problem: str)
 def _found(connection: sqlite3.Connection, where: str, values: tuple[Any, ...], name: str) -> CollectionRow:
     row = connection.execute(f"SELECT {_COLUMNS} FROM collections WHERE {where}", values).fetchone()  # noqa: S608
     if row is None:
-        raise CollectionNotFound(f"There is no collection “{name}”.", hint="`jackdaw files list` shows all.")
+        raise CollectionNotFound(f"There is no collection “{name}”.", hint="`jackdaw files collections` shows all.")
     found = connection.execute(
         "SELECT id, collection_id, path, problem FROM roots WHERE collection_id = ? ORDER BY path", (row[0],)
     )
