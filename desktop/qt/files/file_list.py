@@ -37,6 +37,7 @@ class FileList(QObject):
         self._next = ""
         self._call: Call | None = None
         self._more: Call | None = None
+        self._wants_more = False  # since the end came into view while what is shown was asked for once more
         self._later = QTimer(self, singleShot=True, interval=SETTLE_MS)
         self._later.timeout.connect(self.refresh)
 
@@ -92,7 +93,10 @@ class FileList(QObject):
 
     def want_more(self) -> None:
         """The end is in view: ask for the next page."""
-        if self.collection is None or not self._next or self._more is not None or self._call is not None:
+        if self.collection is None or not self._next or self._more is not None:
+            return
+        self._wants_more = self._call is not None
+        if self._wants_more:
             return
         name, state, words, cursor = self.collection.name, self.state, self.words, self._next
         self._more = self._bridge.call(
@@ -112,6 +116,8 @@ class FileList(QObject):
         if not kept:
             self._next = page.next
         self._take_counts(page)
+        if self._wants_more:
+            self.want_more()
 
     def _more_came(self, page: FilePage) -> None:
         self._more = None
@@ -126,6 +132,7 @@ class FileList(QObject):
 
     def _failed(self, failure: Failure) -> None:
         self._call = self._more = None
+        self._wants_more = False
         self.failed.emit(failure)
 
     def _stop(self) -> None:
@@ -133,3 +140,4 @@ class FileList(QObject):
             if call is not None:
                 call.cancel()
         self._call = self._more = None
+        self._wants_more = False
