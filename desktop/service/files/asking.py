@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from desktop import wire_files as wire
-from desktop.service.answer import encode_event, sources_event
+from desktop.service.answer import IDLE_COMMENT_S, encode_event, sources_event
 from desktop.service.ask import prompt_fraction
 from desktop.service.errors import BadRequest, body_of
 from desktop.service.files.retrieval import Given, Messages, Retrieval, Retrieved
@@ -20,13 +20,13 @@ from engine.errors import EngineStopped
 from engine.llama_server import LlamaServer
 from engine.scheduler import Scheduler
 from engine.types import LoadedModel
-from rag.answer.citations import CitationFilter
 from rag.answer.passages import passages_only
 from rag.answer.prompt import NOT_IN_FILES, conversation
 from rag.answer.types import Turn
 
 NO_MODEL = "none"
 ROLES = ("user", "assistant", "system")
+_ENDED = b": that is all\n\n"
 
 
 class FilesAsking:
@@ -133,17 +133,17 @@ class _Question:
         return sources_event(self._given)
 
     async def _by_model(self) -> AsyncIterator[bytes]:
+        """The events as they come; those that came while the reader was slow together, and a comment in a silence."""
         news: asyncio.Queue[bytes] = asyncio.Queue()
         task = asyncio.create_task(self._write(news))
+        task.add_done_callback(lambda _: news.put_nowait(_ENDED))
         try:
-            while not task.done() or not news.empty():
-                waiting = asyncio.create_task(news.get())
-                await asyncio.wait([waiting, task], return_when=asyncio.FIRST_COMPLETED)
-                if waiting.done():
-                    yield waiting.result()
-                else:
-                    waiting.cancel()
-            task.result()
+            ended = False
+            while not ended:
+                events = await _next(news)
+                ended = events.endswith(_ENDED)
+                yield events
+            await task
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -185,11 +185,7 @@ class _Question:
         except TimeoutError as error:
             raise await server.silent(now() - heard_at) from error
         self._say(citations.end(), "", news)
-        await self._judge(given, citations, prompt_tokens)
-
-    async def _judge(self, given: Given, citations: CitationFilter, prompt_tokens: int | None) -> None:
-        await given.finish(self._text, citations.removed, prompt_tokens)
-        self._found = given.found(self._text)
+        self._found = await given.finish(self._text, citations.removed, prompt_tokens)
 
     def _say(self, content: str, reasoning: str, news: asyncio.Queue[bytes]) -> None:
         self._text += content
@@ -200,6 +196,17 @@ class _Question:
     def _messages(self, sources: Sequence[Any]) -> Messages:
         turns_ = conversation(self._retrieved.question, sources, history=self._history)
         return [{"role": turn.role, "content": turn.content} for turn in turns_]
+
+
+async def _next(news: asyncio.Queue[bytes]) -> bytes:
+    """All events that are there, after waiting for the first; a comment when none comes for a while."""
+    try:
+        events = [await asyncio.wait_for(news.get(), IDLE_COMMENT_S)]
+    except TimeoutError:
+        return b": still here\n\n"
+    while not news.empty():
+        events.append(news.get_nowait())
+    return b"".join(events)
 
 
 def turns(history: Sequence[dict[str, str]]) -> tuple[Turn, ...]:

@@ -162,8 +162,11 @@ class Given:
         """Have the evidence on the disk as it is now."""
         await self._evidence.keep(self.why)
 
-    async def finish(self, text: str, removed: Sequence[int] = (), prompt_tokens: int | None = None) -> None:
-        """Judge an answer whose citations were filtered already; `removed` are the numbers that named no passage."""
+    async def finish(self, text: str, removed: Sequence[int] = (), prompt_tokens: int | None = None) -> bool:
+        """Judge an answer whose citations were filtered already; `removed` are the numbers that named no passage.
+
+        Returns whether it says something that stands in the files.
+        """
         checked = await asyncio.to_thread(check_answer, text, self.sources)
         update = {
             "answer": checked.text,
@@ -176,10 +179,7 @@ class Given:
         }
         self.why = self.why.model_copy(update=update)
         await self.keep()
-
-    def found(self, text: str) -> bool:
-        """Whether the answer says something that stands in the files."""
-        return bool(self.sources) and check_answer(text, self.sources).found
+        return bool(self.sources) and checked.found
 
 
 def reply_tokens(payload: Mapping[str, Any], allocated: int) -> int:
