@@ -19,7 +19,7 @@ from desktop.service.core import Core, publish_chat, scheduler_settings
 from desktop.service.engine_state import EngineState
 from desktop.service.events import EventLog
 from desktop.service.files.asking import FilesAsking
-from desktop.service.files.part import make_files
+from desktop.service.files.part import Around, make_files
 from desktop.service.fitting import Fitting
 from desktop.service.job_rows import JobStore
 from desktop.service.jobs import Jobs
@@ -79,16 +79,8 @@ async def make_core(paths: Paths, options: Options, closing: AsyncExitStack) -> 
     scheduler = _scheduler(options, tools, engine, catalogue)
     closing.push_async_callback(scheduler.close)
     fitting = Fitting(scheduler, engine, tools.speeds, tools.measurements)
-    files = await make_files(
-        paths=paths,
-        settings=settings,
-        environ=options.environ,
-        library=library,
-        scheduler=scheduler,
-        chats=chats,
-        events=events,
-        closing=closing,
-    )
+    around = Around(paths, settings, options.environ, library, scheduler, chats, events)
+    files = await make_files(around, closing)
     asking = Asking(
         chats=chats,
         library=library,

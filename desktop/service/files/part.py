@@ -138,18 +138,22 @@ class IndexModels:
         )
 
 
-async def make_files(
-    *,
-    paths: Paths,
-    settings: SettingsFile,
-    environ: Mapping[str, str],
-    library: Library,
-    scheduler: Scheduler,
-    chats: Chats,
-    events: EventLog,
-    closing: AsyncExitStack,
-) -> FilesPart:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What of the service the index works with."""
+
+    paths: Paths
+    settings: SettingsFile
+    environ: Mapping[str, str]
+    library: Library
+    scheduler: Scheduler
+    chats: Chats
+    events: EventLog
+
+
+async def make_files(around: Around, closing: AsyncExitStack) -> FilesPart:
     """Open the index and make its parts; nothing heavy is imported or started. Raises what Files.open does."""
+    paths, settings = around.paths, around.settings
     places = FilesPlaces(
         database=paths.files_database,
         vectors=paths.vectors,
@@ -157,14 +161,14 @@ async def make_files(
         runtime=paths.runtime / "files",
         pidfiles=paths.children,
     )
-    models = IndexModels(library, scheduler)
-    at_work: list[FilesPart] = []  # the hooks are called once the part is made
+    models = IndexModels(around.library, around.scheduler)
+    made: list[FilesPart] = []  # the hooks are called once the part is made
 
     def on_change(collection_id: int) -> None:
-        at_work[0].news.progress(collection_id)
+        made[0].news.progress(collection_id)
 
     async def reindex(collection_id: int, changed: Sequence[Path]) -> None:
-        await _look_again(at_work[0], collection_id, changed)
+        await _look_again(made[0], collection_id, changed)
 
     hooks = FilesHooks(
         busy=models.busy,
@@ -176,22 +180,28 @@ async def make_files(
     )
     index = await Files.open(places, hooks)
     closing.push_async_callback(index.close)
+    made.append(_part(index, places, around))
+    closing.push_async_callback(made[0].close)
+    return made[0]
+
+
+def _part(index: Files, places: FilesPlaces, around: Around) -> FilesPart:
+    settings = around.settings
 
     async def renamed(old: str, new: str | None) -> None:
-        for chat_id in await chats.rename_collection(old, new):
-            events.publish("chat", {"action": "changed", "id": chat_id})
+        for chat_id in await around.chats.rename_collection(old, new):
+            around.events.publish("chat", {"action": "changed", "id": chat_id})
 
-    collections = Collections(index, places, usual_embedder=lambda: settings.current.embedder, renamed=renamed)
-
-    async def files_at_work(collection_id: int) -> list[wire.FileRow]:
+    async def at_work(collection_id: int) -> list[wire.FileRow]:
         now = index.indexer.now(collection_id)
         return files_now(await index.store.collection(collection_id), now) if now is not None else []
 
-    news = FilesNews(events, collections.one, files_at_work)
+    collections = Collections(index, places, usual_embedder=lambda: settings.current.embedder, renamed=renamed)
+    news = FilesNews(around.events, collections.one, at_work)
     evidence = Evidence(index.store)
     search, retrieval = FileSearch(index, evidence), Retrieval(index, evidence)
     removal = Removal(index, collections, news)
-    part = FilesPart(
+    return FilesPart(
         index=index,
         places=places,
         collections=collections,
@@ -199,16 +209,13 @@ async def make_files(
         search=search,
         retrieval=retrieval,
         checks=FileChecks(index, news),
-        reading=FileReading(index.store, lambda: settings.current.editor, environ),
+        reading=FileReading(index.store, lambda: settings.current.editor, around.environ),
         removal=removal,
         in_chats=ChatFiles(index, collections, retrieval, removal),
         on_port=FilesOnPort(index, search, retrieval, lambda: settings.current.files_on_port),
-        chats=chats,
+        chats=around.chats,
         settings=settings,
     )
-    at_work.append(part)
-    closing.push_async_callback(part.close)
-    return part
 
 
 async def _look_again(part: FilesPart, collection_id: int, changed: Sequence[Path]) -> None:
