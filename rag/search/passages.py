@@ -115,17 +115,25 @@ def limit(passages: Sequence[Passage], k: int, budget_tokens: int | None) -> tup
 
 
 def text_of(passage: Passage) -> str:
-    """The text of a passage. What lies between its chunks is blank and is put back as line ends and spaces."""
+    """The text of a passage. What lies between its chunks is blank and is put back in the manner of its lines."""
     text = ""
     before: Chunk | None = None
     for chunk in passage.chunks:
         if before is not None:
-            gap = max(chunk.start - before.end, 0)
-            lines = min(max(chunk.start_line - before.end_line, 0), gap)
-            text += "\n" * lines + " " * (gap - lines)
+            text += _between(before, chunk)
         text += chunk.text[max(before.end - chunk.start, 0) :] if before is not None else chunk.text
         before = chunk
     return text
+
+
+def _between(before: Chunk, after: Chunk) -> str:
+    """As many characters as the document has between two chunks: line ends, then what indents its lines."""
+    gap = max(after.start - before.end, 0)
+    lines = min(max(after.start_line - before.end_line, 0), gap)
+    said = before.text + after.text
+    crlf = gap >= 2 * lines and ("\r\n" in said or ("\n" not in said and gap == 2 * lines))
+    ends = ("\r\n" if crlf else "\n") * lines
+    return ends + ("\t" if "\n\t" in said else " ") * (gap - len(ends))
 
 
 def _belongs(scored: Scored, passage: Passage) -> bool:
