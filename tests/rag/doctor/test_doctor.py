@@ -46,6 +46,7 @@ async def shared(at_work: Whole) -> Whole:
     """One whose children are those of all tests; it is sound at the start of each."""
     at_work.embedders.one.salt = ""
     await at_work.index_these(TEXTS)
+    await at_work.doctor.examine(deep=True, repair=True)  # vectors of another model may be left
     assert (await at_work.doctor.examine(deep=True)).findings == []
     return at_work
 
