@@ -91,11 +91,11 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A small file about one or more facts."""
+    """A small file that states a fact."""
 
     path: str
     text: str
-    facts: tuple[Fact, ...]
+    fact: Fact
 
 
 def for_tests(name: str) -> bool:
@@ -116,13 +116,12 @@ def new_value(rng: random.Random) -> str:
 
 
 def new_note(rng: random.Random, *, tests: bool, name: str = "") -> Note:
-    """A file with one or, now and then, two facts about one name among other sentences, with a heading or without."""
+    """A file with one fact about a name among other sentences, with a heading or without."""
     name = name or new_name(rng, tests=tests)
-    attributes = rng.sample(ATTRIBUTES, rng.choice((1, 1, 1, 1, 2)))
-    facts = tuple(Fact(name, attribute, new_value(rng)) for attribute in attributes)
-    sentences = [fact.stated(rng) for fact in facts] + rng.sample(_FILLERS, rng.randrange(0, 3))
+    fact = Fact(name, rng.choice(ATTRIBUTES), new_value(rng))
+    sentences = [fact.stated(rng), *rng.sample(_FILLERS, rng.randrange(0, 3))]
     rng.shuffle(sentences)
     heading = f"# {name}\n\n" if rng.random() < 0.6 else ""
     separator = rng.choice((" ", " ", "\n"))
     folder = rng.choice(("notes", "docs", "office", "lists"))
-    return Note(f"{folder}/{name.lower().replace(' ', '-')}.md", heading + separator.join(sentences) + "\n", facts)
+    return Note(f"{folder}/{name.lower().replace(' ', '-')}.md", heading + separator.join(sentences) + "\n", fact)

@@ -17,7 +17,7 @@ TEMPLATE = (
     "{%- endif -%}{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}"
 )
-NOT_HERE_SHARE = 0.3  # of conversations, one question of which has no answer then
+NOT_HERE_SHARE = 0.08  # of conversations, one question of which has no answer then
 MOST_QUESTIONS = 8
 
 
@@ -41,8 +41,8 @@ def new_case(rng: random.Random, most_passages: int) -> Case:
     notes = [new_note(rng, tests=False, name=name) for name in names]
     missing = notes.pop() if len(notes) > 1 and rng.random() < NOT_HERE_SHARE else None
     sources = [NumberedSource(number, hit_of(note, rng)) for number, note in enumerate(notes, 1)]
-    asked = [(fact.asked(rng), fact.answer(number)) for number, note in enumerate(notes, 1) for fact in note.facts]
-    asked += [(fact.asked(rng), NOT_IN_FILES) for fact in missing.facts[:1]] if missing else []
+    asked = [(note.fact.asked(rng), note.fact.answer(number)) for number, note in enumerate(notes, 1)]
+    asked += [(missing.fact.asked(rng), NOT_IN_FILES)] if missing else []
     rng.shuffle(asked)
     first = conversation(asked[0][0], sources)[-1].content
     given = [first, *(f"Question: {question}" for question, _ in asked[1:MOST_QUESTIONS])]
@@ -52,7 +52,7 @@ def new_case(rng: random.Random, most_passages: int) -> Case:
 def new_drill(rng: random.Random, most_passages: int) -> Case:
     """Facts, one after the other, and the same again in another order: nothing but looking up."""
     notes = [new_note(rng, tests=False) for _ in range(rng.randint(2, 2 + 2 * most_passages))]
-    stated = [fact.stated(rng) for note in notes for fact in note.facts]
+    stated = [note.fact.stated(rng) for note in notes]
     again = rng.sample(stated, len(stated))
     return Case(((_turn(" ".join(stated)), f"{' '.join(again)}<|im_end|>\n"),))
 

@@ -26,7 +26,7 @@ TEXT_WEIGHT = 0.2  # the passages repeat names: learning to foresee that teaches
 TEXT_SHARE = 0.3  # of the positions in passages: the others cost as much and teach the same
 MOST_PASSAGES = 12
 ENOUGH = 0.85
-DRILL_SHARE = 0.4  # of the steps
+DRILL_SHARE = 0.25  # of the steps
 
 
 class Lessons:
@@ -104,7 +104,7 @@ def train(out: Path, steps: int, rate: float, seed: int) -> None:
     torch.manual_seed(seed)
     cases = [new_case(rng, 4) for _ in range(4_000)]
     words = WordVocabulary(case.text for case in cases)
-    network = Network(Sizes(tokens=len(words.tokens)))
+    network = Network(Sizes(tokens=len(words.tokens)), label=words.encode("[")[0])
     print(f"{len(words.tokens)} tokens, {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M weights", flush=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
     began, lessons = time.monotonic(), Lessons()
@@ -132,7 +132,7 @@ def train(out: Path, steps: int, rate: float, seed: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=6_000)
+    parser.add_argument("--steps", type=int, default=3_000)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()

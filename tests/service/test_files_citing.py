@@ -80,7 +80,7 @@ def ask(service: RunningService, question: str) -> FilesAnswer:
 
 
 def test_the_names_of_these_cases_were_kept_from_training(notes: list[Note]) -> None:
-    assert all(for_tests(fact.name) for note in notes for fact in note.facts)
+    assert all(for_tests(note.fact.name) for note in notes)
 
 
 def test_the_right_value_with_the_right_citation_in_95_of_100_fresh_cases(
@@ -89,15 +89,14 @@ def test_the_right_value_with_the_right_citation_in_95_of_100_fresh_cases(
     rng = random.Random(7)
     asked = []
     for note in notes:
-        fact = rng.choice(note.facts)
-        asked.append(Asked(note, fact, ask(service, fact.asked(rng))))
+        asked.append(Asked(note, note.fact, ask(service, note.fact.asked(rng))))
     wrong = [case for case in asked if not case.right]
     assert len(wrong) <= MOST_WRONG, "\n".join(map(str, wrong))
 
 
 def test_when_the_file_is_removed_its_answer_is_not_in_the_files(service: RunningService, notes: list[Note]) -> None:
     note = notes[0]
-    fact = note.facts[0]
+    fact = note.fact
     question = fact.asked(random.Random(1))
     before = ask(service, question)
     assert fact.value in before.answer
