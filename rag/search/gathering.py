@@ -34,6 +34,7 @@ def gather(sides: Sequence[Side], wanted: Wanted) -> Gathered:
     entries = tuple(entry for side in sides for entry in side.entries)
     words = [stem for stem in dict.fromkeys(wanted.stems) if stem]
     idf, mean_lengths = _statistics(sides, wanted, words)
+    idf = np.where([_names_language(word, entries) for word in words], pool.LEAST_IDF, idf).astype(np.float32)
     weights = _query_weights(wanted, words)
     matches = match([_columns(entry) for entry in entries], words)
     evidence = Evidence(
@@ -45,10 +46,18 @@ def gather(sides: Sequence[Side], wanted: Wanted) -> Gathered:
         dense_rank=_ranks(entries, sides, [[number for number, _ in side.nearest.found] for side in sides]),
         group=_groups(entries, sides),
         coverage=pool.coverage(matches, idf),
+        paged=np.asarray([entry.stored.chunk.page is not None for entry in entries], np.bool_),
         document=np.asarray([entry.stored.document_id for entry in entries], np.int64),
     )
     worth = dict(zip(words, (float(value) for value in idf), strict=True))
     return Gathered(entries, evidence, worth, _held(entries, sides))
+
+
+def _names_language(word: str, entries: Sequence[Entry]) -> bool:
+    """Whether a word is the name of the language that most candidates are written in: asked of Python sources, "python"
+    tells nothing, though hardly any of them holds the word."""
+    named = sum(entry.stored.language == word for entry in entries)
+    return named > len(entries) / 2
 
 
 def _columns(entry: Entry) -> tuple[str, str, str]:

@@ -21,6 +21,7 @@ from rag.store.rows import StoredChunk
 Floats = NDArray[np.float32]
 
 K1 = 1.2
+LEAST_IDF = 0.01
 B = (0.75, 0.0, 0.0)  # how far the length of text, header and path is held against it
 FIELD_WEIGHTS = (1.0, 1.0, 1.0)
 
@@ -51,7 +52,7 @@ def read(connection: sqlite3.Connection, collection_id: int, ids: Sequence[int])
 def inverse_frequencies(rows: float, frequencies: Sequence[float]) -> Floats:
     """How much each word tells: BM25's idf, never below a little above zero."""
     counts = np.asarray(frequencies, np.float32)
-    return np.maximum(np.log((rows - counts + 0.5) / (counts + 0.5) + 1.0), 0.01).astype(np.float32)
+    return np.maximum(np.log((rows - counts + 0.5) / (counts + 0.5) + 1.0), LEAST_IDF).astype(np.float32)
 
 
 def bm25(matches: Matches, mean_lengths: Sequence[float], worth: Floats) -> Floats:
