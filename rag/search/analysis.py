@@ -37,8 +37,9 @@ _SPACE = re.compile(r"\s+")
 class Analysis:
     """`words` are distinct, in the order of the query, small letters; `counts` how often each stands in it.
 
-    `identifiers` are those of them that are whole identifiers. `phrases` stood in quotes. `pieces` are the texts whose
-    vectors together stand for the query.
+    `identifiers` are those of them that are whole identifiers. `phrases` stood in quotes; they must be found as they
+    stand when they are at least half of what is asked, otherwise somebody only quotes in passing. `pieces` are the
+    texts whose vectors together stand for the query.
     """
 
     query: str
@@ -53,11 +54,13 @@ class Analysis:
 def analyse(query: str) -> Analysis:
     """Take a query apart. Words without which it would still ask the same are left out, unless there are no others."""
     text = query.encode("utf-8", "replace").decode().replace("\0", " ").strip()[:_QUERY_CHARS]
-    phrases = tuple(phrase for found in _QUOTED.finditer(text) if (phrase := (found[1] or found[2]).strip()))
+    quoted = [phrase for found in _QUOTED.finditer(text) if (phrase := (found[1] or found[2]).strip())]
     named = {part.lower() for found in _IDENTIFIER.findall(text) for part in _WORD.findall(found)}
     counts = _words(text)
     empty = stop_words(counts) - named
     kept = {word: count for word, count in counts.items() if word not in empty} or counts
+    inside = kept.keys() & _words(" ".join(quoted)).keys()
+    phrases = tuple(quoted) if 2 * len(inside) >= len(kept) else ()
     return Analysis(
         query=text,
         kind=_kind(text, phrases, named, len(kept)),

@@ -16,7 +16,7 @@ from rag.search.types import Rule
 from rag.types import Chunk
 
 SAME = 0.92  # share of common word sequences from which two chunks say the same
-JOIN_SHARE = 0.6  # of its neighbour's score that a chunk needs to be shown together with it
+JOIN_SHARE = 0.85  # of its neighbour's score that a chunk needs to be shown together with it
 PASSAGE_CHARS = 2_400  # of a joined passage
 CHARS_PER_TOKEN = 3.5
 _SEQUENCE = 5  # words

@@ -53,7 +53,15 @@ def test_an_identifier_that_is_a_stop_word_is_kept() -> None:
 
 
 def test_phrases_in_quotes_are_kept_as_they_stand() -> None:
-    assert analyse('who wrote "to be or not" and “the rest”').phrases == ("to be or not", "the rest")
+    assert analyse('who wrote "the sea the sea" and “under milk wood”').phrases == (
+        "the sea the sea",
+        "under milk wood",
+    )
+
+
+def test_what_is_quoted_in_passing_is_no_phrase_that_must_be_found() -> None:
+    text = 'The dialog "Insert rows" of the table page should remember its size after the browser was closed'
+    assert analyse(text).phrases == ()
 
 
 def test_a_long_text_is_read_in_pieces_with_its_first_line_alone() -> None:
