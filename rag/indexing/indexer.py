@@ -6,30 +6,31 @@ import asyncio
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import Cancelled
 from models.progress import Cancel
 from rag.embedding.embedders import Embedders
-from rag.errors import RagError, VectorsBroken
+from rag.errors import RagError
 from rag.indexing.order import Order
 from rag.indexing.pace import Pace
+from rag.indexing.plan import IndexPlan
 from rag.indexing.progress import IndexNow, IndexReport, Tracker
 from rag.indexing.run import Run
-from rag.indexing.space_work import Feed, SpaceWork
+from rag.indexing.space_work import Feed
+from rag.indexing.spaces import Spaces
+from rag.indexing.telling import Tell, Telling, counted
 from rag.indexing.throttle import Throttle
 from rag.reading.pool import ReaderPool
 from rag.store.rows import Applied, CollectionRow, FileChange, Space
 from rag.store.store import FileStore
 from rag.vectors.index import VectorIndex
 
-TELL_EVERY_S = 0.1
-CHANGE_EVERY_S = 0.3
-
-Tell = Callable[[IndexNow], None]
+# What the watcher brings of so much is done on the battery as well: it is what somebody works at.
+SMALL_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,12 @@ class Indexer:
     """
 
     def __init__(self, parts: IndexParts, throttle: Throttle, on_change: Callable[[int], None]) -> None:
-        self._parts = parts
-        self._store = parts.store
+        self._store, self._embedders, self._readers = parts.store, parts.embedders, parts.readers
         self._throttle = throttle
-        self._on_change = on_change
+        self._telling = Telling(throttle, parts.embedders, on_change)
+        self._spaces = Spaces(parts.store, parts.vectors)
         self._orders: defaultdict[int, Order] = defaultdict(Order)
         self._whole: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._works: dict[int, SpaceWork] = {}
-        self._trackers: dict[int, list[Tracker]] = defaultdict(list)
 
     async def index(
         self,
@@ -76,17 +75,22 @@ class Indexer:
         DiskFull, Cancelled.
         """
         began = time.monotonic()
-        collection = await self._store.collection(collection_id)
         order = self._orders[collection_id]
         # Two runs over all files would both read what neither has read yet; runs over single paths need not wait.
-        whole = self._whole[collection_id] if paths is None or _holds_a_root(collection, paths) else nullcontext()
-        async with whole, order.run() as ticket, self._telling(collection_id, report) as tracker:
-            pace = Pace(self._throttle, cancel)
+        whole = _holds_a_root(await self._store.collection(collection_id), paths)
+        async with (
+            self._whole[collection_id] if whole else nullcontext(),
+            order.run() as ticket,
+            self._telling.of(collection_id, report) as tracker,
+        ):
+            collection = await self._store.collection(collection_id)  # while this waited it may have changed
             await self._allow_roots()
-            run = Run(
-                self._store, self._parts.readers, collection, tracker, lambda changes: order.newest(ticket, changes)
-            )
-            embedded = await self._make(run, collection, pace, tracker, paths=paths, full=full)
+            run = Run(self._store, self._readers, collection, tracker, lambda batch: order.newest(ticket, batch))
+            try:
+                embedded = await self._make(run, collection, Pace(self._throttle, cancel), tracker, paths, full=full)
+            except RagError as error:
+                await self._store.update_collection(collection_id, problem=error.message)
+                raise
             await self._store.update_collection(collection_id, indexed_at=time.time(), problem="")
         return run.report(embedded, time.monotonic() - began)
 
@@ -98,30 +102,25 @@ class Indexer:
         """
         began = time.monotonic()
         await self._store.collection(collection_id)
-        embedder = await self._parts.embedders.open(embedder_id)
+        embedder = await self._embedders.open(embedder_id)
         before = await self._store.spaces(collection_id)
-        space = await self._store.open_space(collection_id, embedder.identity)
-        work = self._work(space)
+        work = await self._spaces.open(collection_id, embedder)
         embedded = work.embedded
         try:
             await self._store.update_collection(collection_id, next_embedder_id=embedder_id)
-            async with self._telling(collection_id, report) as tracker:
+            async with self._telling.of(collection_id, report) as tracker:
                 tracker.again((await self._store.counts(collection_id)).chunks)
-                with self._counted(work, tracker) as told:
+                with counted(work, tracker) as told:
                     pace = Pace(self._throttle, cancel, told)
                     await work.fill(embedder, Feed(ended=True), pace)
                     async with self._orders[collection_id].alone():
                         await work.fill(embedder, Feed(ended=True), pace)
-                        dropped = await self._store.switch_embedder(collection_id, embedder_id, space)
+                        old = await self._store.switch_embedder(collection_id, embedder_id, work.space)
         except Cancelled:
             if cancel.reason == "cancel":
-                await self._store.update_collection(collection_id, next_embedder_id="")
-                if not before or space.id != before[0].id:  # the oldest is the one that answers
-                    await self._store.drop_space(space.id)
-                    await self._forget([space])
+                await self._give_up(collection_id, work.space, before)
             raise
-        await self._forget(dropped)
-        self._on_change(collection_id)
+        await self._spaces.forget(old)
         return IndexReport(collection_id, embedded=work.embedded - embedded, seconds=time.monotonic() - began)
 
     async def apply(self, collection_id: int, changes: Sequence[FileChange]) -> Applied:
@@ -131,12 +130,8 @@ class Indexer:
             return await self._store.apply(order.newest(ticket, changes))
 
     def now(self, collection_id: int) -> IndexNow | None:
-        """Where the indexing of a collection is at this moment; None when none is at work.
-
-        Of several runs the one with the most files.
-        """
-        found = [tracker.snapshot(time.monotonic()) for tracker in self._trackers.get(collection_id, ())]
-        return max(found, key=lambda now: (now.files_total, now.chunks_total), default=None)
+        """Where the indexing of a collection is at this moment, of several runs the largest; None without any."""
+        return self._telling.now(collection_id)
 
     async def _make(
         self,
@@ -144,110 +139,56 @@ class Indexer:
         collection: CollectionRow,
         pace: Pace,
         tracker: Tracker,
-        *,
         paths: Sequence[Path] | None,
+        *,
         full: bool,
     ) -> int:
         """All of one run; the number of texts that were embedded."""
         backlog, last_chunk = await self._store.database.read(lambda connection: _backlog(connection, collection.id))
         made = await run.look(paths, full, pace)
+        if paths is not None and _bytes(made) <= SMALL_BYTES:
+            pace = Pace(self._throttle.on_any_power(), pace.cancel)
         # What another run has left to be embedded is that one's: whoever paused it does not want it done now.
         feed = Feed(after=last_chunk if paths is not None and backlog else 0)
         tracker.backlog(backlog if not feed.after else 0)
         embedding = made.read or (backlog and not feed.after)
         filling = asyncio.create_task(self._fill(collection, feed, pace, tracker)) if embedding else None
         try:
-            await run.settle(made)
-            tracker.enter("reading")
-            if made.read:
-                await run.read(made, pace, feed.written.set)
-                await run.remove(made)
-            tracker.enter("embedding")
-            feed.end()
+            await self._read(run, made, pace, tracker, feed)
             embedded = await filling if filling is not None else 0
-        except RagError as error:
-            await self._store.update_collection(collection.id, problem=error.message)
-            raise
         finally:
             if filling is not None:
                 filling.cancel()
                 await asyncio.gather(filling, return_exceptions=True)
-        await self._place_rest(collection.id)
+        await self._spaces.place(collection.id)
         return embedded
 
+    async def _read(self, run: Run, made: IndexPlan, pace: Pace, tracker: Tracker, feed: Feed) -> None:
+        await run.settle(made)
+        if made.read:
+            tracker.enter("reading")
+            await run.read(made, pace, feed.written.set)
+            await run.remove(made)
+        tracker.enter("embedding")
+        feed.end()
+
     async def _fill(self, collection: CollectionRow, feed: Feed, pace: Pace, tracker: Tracker) -> int:
-        embedder = await self._parts.embedders.open(collection.embedder_id)
-        work = self._work(await self._store.open_space(collection.id, embedder.identity))
+        embedder = await self._embedders.open(collection.embedder_id)
+        work = await self._spaces.open(collection.id, embedder)
         before = work.embedded
-        with self._counted(work, tracker) as told:
+        with counted(work, tracker) as told:
             await work.fill(embedder, feed, Pace(pace.throttle, pace.cancel, told))
         return work.embedded - before
 
-    async def _place_rest(self, collection_id: int) -> None:
-        """What is gone goes from every space, also from one that is being made; what has its vectors comes in."""
-        for space in await self._store.spaces(collection_id):
-            await self._work(space).place()
-
-    async def _forget(self, spaces: Sequence[Space]) -> None:
-        for space in spaces:
-            self._works.pop(space.id, None)
-            with suppress(VectorsBroken):  # one that is made anew gets only the spaces that the database knows
-                await self._parts.vectors.drop(space.name)
+    async def _give_up(self, collection_id: int, space: Space, before: Sequence[Space]) -> None:
+        await self._store.update_collection(collection_id, next_embedder_id="")
+        if not before or space.id != before[0].id:  # the oldest is the one that answers
+            await self._store.drop_space(space.id)
+            await self._spaces.forget([space])
 
     async def _allow_roots(self) -> None:
         collections = await self._store.collections(None)
-        self._parts.readers.allow(outermost(Path(root.path) for one in collections for root in one.roots))
-
-    def _work(self, space: Space) -> SpaceWork:
-        if space.id not in self._works:
-            self._works[space.id] = SpaceWork(self._store, self._parts.vectors, space)
-        return self._works[space.id]
-
-    @contextmanager
-    def _counted(self, work: SpaceWork, tracker: Tracker) -> Iterator[Callable[[], None]]:
-        """Gives a function that tells the tracker what was embedded since the last time."""
-        seen = work.embedded
-
-        def told() -> None:
-            nonlocal seen
-            tracker.placed(work.embedded - seen)
-            seen = work.embedded
-
-        yield told
-        told()
-
-    @asynccontextmanager
-    async def _telling(self, collection_id: int, report: Tell) -> AsyncIterator[Tracker]:
-        """A tracker that is told of while the work goes on, and once more at the end."""
-        tracker = Tracker(collection_id)
-        self._trackers[collection_id].append(tracker)
-        self._on_change(collection_id)
-        telling = asyncio.create_task(self._tell(collection_id, tracker, report), name=f"progress {collection_id}")
-        try:
-            yield tracker
-            tracker.finish()
-            report(tracker.snapshot(time.monotonic()))
-        finally:
-            telling.cancel()
-            await asyncio.gather(telling, return_exceptions=True)
-            self._trackers[collection_id].remove(tracker)
-            self._be_gentle()
-            self._on_change(collection_id)
-
-    async def _tell(self, collection_id: int, tracker: Tracker, report: Tell) -> None:
-        changed_at, told = time.monotonic(), IndexNow(collection_id)
-        while True:
-            await asyncio.sleep(TELL_EVERY_S)
-            self._be_gentle()
-            tracker.waits_for = self._throttle.reason
-            now = tracker.snapshot(time.monotonic())
-            report(now)
-            if now != told and time.monotonic() - changed_at >= CHANGE_EVERY_S:
-                changed_at, told = time.monotonic(), now
-                self._on_change(collection_id)
-
-    def _be_gentle(self) -> None:
-        self._parts.embedders.gentle(self._throttle.busy)
+        self._readers.allow(outermost(Path(root.path) for one in collections for root in one.roots))
 
 
 def outermost(paths: Iterable[Path]) -> list[Path]:
@@ -259,8 +200,12 @@ def outermost(paths: Iterable[Path]) -> list[Path]:
     return found
 
 
-def _holds_a_root(collection: CollectionRow, paths: Sequence[Path]) -> bool:
-    return any(Path(root.path).is_relative_to(path) for root in collection.roots for path in paths)
+def _holds_a_root(collection: CollectionRow, paths: Sequence[Path] | None) -> bool:
+    return paths is None or any(Path(root.path).is_relative_to(path) for root in collection.roots for path in paths)
+
+
+def _bytes(made: IndexPlan) -> int:
+    return sum(one.file.size for one in made.read)
 
 
 def _backlog(connection: sqlite3.Connection, collection_id: int) -> tuple[int, int]:

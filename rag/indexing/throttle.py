@@ -67,6 +67,10 @@ class Throttle:
             self._battery, self._battery_at = self._read_battery(), now
         return self._battery
 
+    def on_any_power(self) -> Throttle:
+        """The same for work that is too small to be put off because of the battery."""
+        return Throttle(self._busy, on_battery=lambda: None)
+
     def look(self) -> PauseReason:
         """Why work has to wait at this moment; "" when it need not."""
         now = time.monotonic()

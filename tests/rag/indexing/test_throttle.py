@@ -76,3 +76,12 @@ def test_the_battery_is_asked_seldom() -> None:
     throttle = Throttle(lambda: False, on_battery=battery)
     assert [throttle.look() for _ in range(5)] == ["battery"] * 5
     assert asked == 1
+
+
+def test_small_work_is_done_on_the_battery_as_well() -> None:
+    answering = False
+    throttle = Throttle(lambda: answering, on_battery=lambda: True)
+    assert throttle.look() == "battery"
+    assert throttle.on_any_power().look() == ""
+    answering = True
+    assert throttle.on_any_power().look() == "busy"
