@@ -36,7 +36,7 @@ def gather(sides: Sequence[Side], wanted: Wanted) -> Gathered:
     idf, mean_lengths = _statistics(sides, wanted, words)
     idf = np.where([_names_language(word, entries) for word in words], pool.LEAST_IDF, idf).astype(np.float32)
     weights = _query_weights(wanted, words)
-    matches = match([_columns(entry) for entry in entries], words)
+    matches = match(_columns(entries), words)
     evidence = Evidence(
         kind=wanted.analysis.kind,
         words=len(words),
@@ -60,9 +60,19 @@ def _names_language(word: str, entries: Sequence[Entry]) -> bool:
     return named > len(entries) / 2
 
 
-def _columns(entry: Entry) -> tuple[str, str, str]:
-    chunk = entry.stored.chunk
-    return lexical_text(chunk.text), lexical_text(chunk.header), lexical_text(entry.path_words)
+def _columns(entries: Sequence[Entry]) -> list[tuple[str, str, str]]:
+    """What each candidate is indexed with. Headers and paths repeat themselves and are made once."""
+    made: dict[str, str] = {}
+
+    def once(text: str) -> str:
+        if text not in made:
+            made[text] = lexical_text(text)
+        return made[text]
+
+    return [
+        (lexical_text(each.stored.chunk.text), once(each.stored.chunk.header), once(each.path_words))
+        for each in entries
+    ]
 
 
 def _statistics(sides: Sequence[Side], wanted: Wanted, words: Sequence[str]) -> tuple[pool.Floats, tuple[float, ...]]:

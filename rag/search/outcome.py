@@ -17,6 +17,8 @@ from rag.search.pool import Entry, Floats
 from rag.search.types import Candidate, SearchWish
 from rag.types import Highlight, Hit
 
+FOLDED_BEYOND = 10  # candidates after the first k: some of those go into others
+
 
 @dataclass(slots=True)
 class Ranking:
@@ -57,7 +59,7 @@ def choose(ranking: Ranking, wish: SearchWish, clock: Clock) -> list[Passage]:
     """The passages of a ranking, best first; what is left out is noted in it."""
     scored = [Scored(at, ranking.gathered.entries[at], float(ranking.scores[at])) for at in ranking.order]
     if wish.merge:
-        found, left = passages.fold(scored)
+        found, left = passages.fold(scored, wish.k + FOLDED_BEYOND)
         ranking.left |= left
         clock.stage("fold", len(found))
         found, left = passages.join(found)

@@ -20,7 +20,6 @@ JOIN_SHARE = 0.85  # of its neighbour's score that a chunk needs to be shown tog
 PASSAGE_CHARS = 2_400  # of a joined passage
 CHARS_PER_TOKEN = 3.5
 _SEQUENCE = 5  # words
-_COMPARED = 80  # the first chunks: what stands below is hardly shown
 
 _WORD = re.compile(r"\w+")
 
@@ -56,13 +55,16 @@ class Left:
     into: Passage | None = None
 
 
-def fold(ranked: Sequence[Scored]) -> tuple[list[Passage], dict[int, Left]]:
-    """One passage for each chunk, but only one for chunks that say the same: the others become its copies."""
+def fold(ranked: Sequence[Scored], compared: int) -> tuple[list[Passage], dict[int, Left]]:
+    """One passage for each chunk, but only one for chunks that say the same: the others become its copies.
+
+    The first `compared` that say something else are looked at; nobody sees what stands below.
+    """
     passages: list[Passage] = []
     left: dict[int, Left] = {}
     seen: list[tuple[Passage, _Said]] = []
     for scored in ranked:
-        said = _Said.of(scored.entry.stored.chunk.text) if len(seen) < _COMPARED else None
+        said = _Said.of(scored.entry.stored.chunk.text) if len(seen) < compared else None
         same = next((passage for passage, other in seen if said and said.like(other)), None)
         if same is not None:
             same.copies.append(scored.entry)

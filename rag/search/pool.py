@@ -41,7 +41,7 @@ def read(connection: sqlite3.Connection, collection_id: int, ids: Sequence[int])
     documents = json.dumps(sorted({each.document_id for each in found}))
     words: dict[int, str] = dict(
         connection.execute(
-            """SELECT m.document_id, m.path_words FROM json_each(?) j JOIN memberships m
+            """SELECT m.document_id, m.path_words FROM json_each(?) j CROSS JOIN memberships m
                ON m.document_id = j.value AND m.collection_id = ?""",
             (documents, collection_id),
         )

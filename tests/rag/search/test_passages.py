@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rag.search.passages import Passage, Scored, fold, join, limit, text_of
+from rag.search.passages import Left, Passage, Scored, fold, join, limit, text_of
 from rag.search.pool import Entry
 from rag.store.rows import FileRef, StoredChunk
 from rag.types import Chunk
@@ -28,6 +28,10 @@ def scored(
     return Scored(position, Entry(1, StoredChunk(position + 100, document, chunk, "", "", (file,)), ""), score)
 
 
+def fold_all(ranked: list[Scored]) -> tuple[list[Passage], dict[int, Left]]:
+    return fold(ranked, len(ranked))
+
+
 def positions(passages: list[Passage]) -> list[list[int]]:
     return [[member.position for member in passage.members] for passage in passages]
 
@@ -35,7 +39,7 @@ def positions(passages: list[Passage]) -> list[list[int]]:
 def test_what_says_the_same_is_shown_once_with_its_copies() -> None:
     text = " ".join(f"word{number}" for number in range(120))
     almost = text.replace("word119", "another")
-    passages, left = fold(
+    passages, left = fold_all(
         [scored(0, 0.9, text=text), scored(1, 0.8, document=2), scored(2, 0.7, document=3, text=almost)]
     )
     assert positions(passages) == [[0], [1]]
@@ -47,13 +51,13 @@ def test_what_says_the_same_is_shown_once_with_its_copies() -> None:
 def test_what_shares_half_of_its_words_is_not_the_same() -> None:
     text = " ".join(f"word{number}" for number in range(120))
     other = " ".join(f"word{number}" for number in range(60, 180))
-    passages, left = fold([scored(0, 0.9, text=text), scored(1, 0.8, document=2, text=other)])
+    passages, left = fold_all([scored(0, 0.9, text=text), scored(1, 0.8, document=2, text=other)])
     assert positions(passages) == [[0], [1]]
     assert not left
 
 
 def test_neighbours_of_about_equal_worth_are_shown_together_in_their_order() -> None:
-    found, _ = fold(
+    found, _ = fold_all(
         [scored(0, 0.9, ordinal=4), scored(1, 0.85, ordinal=3), scored(2, 0.8, document=2), scored(3, 0.8, ordinal=5)]
     )
     passages, left = join(found)
@@ -63,17 +67,17 @@ def test_neighbours_of_about_equal_worth_are_shown_together_in_their_order() -> 
 
 
 def test_a_poor_neighbour_stays_apart() -> None:
-    found, _ = fold([scored(0, 0.9, ordinal=4), scored(1, 0.1, ordinal=5)])
+    found, _ = fold_all([scored(0, 0.9, ordinal=4), scored(1, 0.1, ordinal=5)])
     assert positions(join(found)[0]) == [[0], [1]]
 
 
 def test_neighbours_on_another_page_stay_apart() -> None:
-    found, _ = fold([scored(0, 0.9, ordinal=4, page=1), scored(1, 0.9, ordinal=5, page=2)])
+    found, _ = fold_all([scored(0, 0.9, ordinal=4, page=1), scored(1, 0.9, ordinal=5, page=2)])
     assert positions(join(found)[0]) == [[0], [1]]
 
 
 def test_the_text_between_neighbours_is_as_long_as_it_was() -> None:
-    found, _ = fold([scored(0, 0.9, ordinal=1), scored(1, 0.9, ordinal=2)])
+    found, _ = fold_all([scored(0, 0.9, ordinal=1), scored(1, 0.9, ordinal=2)])
     (passage,), _ = join(found)
     first, second = passage.chunks
     text = text_of(passage)
@@ -83,14 +87,14 @@ def test_the_text_between_neighbours_is_as_long_as_it_was() -> None:
 
 
 def test_no_more_than_k() -> None:
-    found, _ = fold([scored(number, 1 - number / 10, document=number) for number in range(4)])
+    found, _ = fold_all([scored(number, 1 - number / 10, document=number) for number in range(4)])
     passages, left = limit(found, 2, None)
     assert positions(passages) == [[0], [1]]
     assert {gone.rule for gone in left.values()} == {"below_k"}
 
 
 def test_what_does_not_fit_the_budget_makes_way_for_what_does() -> None:
-    found, _ = fold(
+    found, _ = fold_all(
         [
             scored(0, 0.9, text="a " * 60),
             scored(1, 0.8, document=2, text="b " * 600),
