@@ -136,13 +136,14 @@ def _found(wish: SearchWish, wanted: Wanted, sides: Sequence[Side], weighed: Wei
     shown = hits(chosen, names, weighed.gathered.worth)
     clock.stage("highlight", len(shown))
     mode = _mode(sides, weighed.fused)
+    embedder = next((side.nearest.embedder for side in sides if side.nearest.embedder), "")
     trace = Trace(
         query=wish.query,
         query_kind=wanted.analysis.kind,
         dense_weight=weighed.fused.dense_weight,
         terms=wanted.analysis.words if wanted.lexical else (),
         mode=mode,
-        embedder=next((side.nearest.embedder for side in sides if side.nearest.embedder), ""),
+        embedder=embedder,
         reranker=weighed.reading.name,
         stages=tuple(clock.stages),
         candidates=candidates(ranking, chosen, names),
@@ -151,7 +152,7 @@ def _found(wish: SearchWish, wanted: Wanted, sides: Sequence[Side], weighed: Wei
     return Found(
         hits=shown,
         trace=trace,
-        relevant=bool(shown) and is_relevant(weighed.gathered.evidence),
+        relevant=bool(shown) and is_relevant(weighed.gathered.evidence, embedder),
         complete=all(side.nearest.complete and not side.waiting for side in sides),
         note=" ".join(note for note in notes if note),
         took_ms=clock.total_ms(),

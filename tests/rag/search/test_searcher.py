@@ -53,7 +53,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         ("when does the sleeper to Austria depart", "notes/03.txt"),
         ("when must the cat see the vet?", "notes/15.txt"),
         ("what to do when a heater stays cold at the top", "house/heating.md"),
-        ("ask again with exponential backoff", "tools/net/retry.py"),
+        ("ask a busy server again with exponential backoff", "tools/net/retry.py"),
         ("manometer", "house/heating.md"),
         ("parse_retry_after", "tools/net/retry.py"),
         ("retryFetch", "tools/net/retry.py"),
