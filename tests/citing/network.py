@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-SEEN_SHARE = 0.15  # of what a head has seen, beside the token's own embedding
+SEEN_SHARE = 0.3  # of what a head has seen, beside the token's own embedding
 COMPARED = 1.6
+SLOW_PAIRS = (5, 6, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,9 @@ class Layer(nn.Module):
 
 
 class Network(nn.Module):
-    """Token ids of shape (batch, length) to logits of shape (batch, length, tokens).
+    """Token ids of shape (batch, length) to logits of shape (batch, length, tokens)."""
 
-    `label` is the token before the number of a passage: "[".
-    """
-
-    def __init__(self, sizes: Sizes, label: int) -> None:
+    def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.sizes = sizes
         self.token_embd = nn.Embedding(sizes.tokens, sizes.width)
@@ -78,7 +76,7 @@ class Network(nn.Module):
             nn.init.normal_(layer.attn_output.weight, std=0.5 * sizes.width**-0.5 / sizes.layers**0.5)  # type: ignore[arg-type]
             nn.init.normal_(layer.ffn_down.weight, std=0.5 * sizes.feed_forward**-0.5 / sizes.layers**0.5)  # type: ignore[arg-type]
         with torch.no_grad():
-            _begin_to_copy(list(self.blk), self.token_embd.weight[label], sizes)  # type: ignore[arg-type]
+            _begin_to_copy(list(self.blk), sizes)  # type: ignore[arg-type]
 
     def forward(self, ids: Tensor) -> Tensor:
         return self.logits(self.hidden(ids))
@@ -94,6 +92,27 @@ class Network(nn.Module):
     def logits(self, hidden: Tensor) -> Tensor:
         return hidden @ self.token_embd.weight.T
 
+    @torch.no_grad()
+    def see_labels(self, ids: Tensor, labels: Tensor) -> None:
+        """Let layer 2 look at the last of the tokens that `labels` marks, so that every token knows its passage.
+
+        Both have the shape (batch, length). What tells such a token from others is fitted to what two layers make of
+        `ids`; what is nearer scores higher, because some pairs of its heads turn slowly over a whole prompt.
+        """
+        cosine, sine = self._angles(ids.shape[1])
+        x = self.token_embd(ids)
+        for layer in self.blk[:2]:
+            x = layer(x, cosine, sine)
+        third = self.blk[2]
+        known = third.attn_norm(x)[ids > 0]  # type: ignore[operator]
+        known = torch.cat((known, torch.ones(len(known), 1)), 1)
+        found = torch.linalg.lstsq(known, labels[ids > 0].float()[:, None]).solution[:, 0]
+        length = self.sizes.width // self.sizes.heads
+        for row in (head * length + pair for head in range(self.sizes.heads) for pair in SLOW_PAIRS):
+            third.attn_q.bias[row] = 10.0  # type: ignore[union-attr, operator, index]
+            third.attn_k.weight[row] = 12.0 * found[:-1]  # type: ignore[union-attr, operator, index]
+            third.attn_k.bias[row] = 12.0 * found[-1]  # type: ignore[union-attr, operator, index]
+
     def _angles(self, length: int) -> tuple[Tensor, Tensor]:
         half = self.sizes.width // self.sizes.heads // 2
         speeds = self.sizes.rope_base ** (-torch.arange(half) / half)
@@ -101,12 +120,13 @@ class Network(nn.Module):
         return torch.cat((angles, angles), -1).cos(), torch.cat((angles, angles), -1).sin()
 
 
-def _begin_to_copy(layers: list[Layer], label: Tensor, sizes: Sizes) -> None:
+def _begin_to_copy(layers: list[Layer], sizes: Sizes) -> None:
     """Begin with the heads that copying and citing need, so that training starts where it would arrive in hours.
 
-    Layer 0 looks one, two, three … tokens back and writes down what it sees. Layers 1 and 3 compare what stands before
-    the current token with what stands before earlier ones and copy the token that came next: the "induction heads" of
-    Olsson et al. (2022). Layer 2 looks at the last number after a `label`, so that every token knows its passage.
+    Layer 0 looks one, two, three … tokens back and writes down what it sees. Layer 1 compares what stands before the
+    current token with what stands before earlier ones and copies the token that came next: the "induction heads" of
+    Olsson et al. (2022). Layer 2 hands on what it looks at: see `see_labels`. Layer 3 compares the last token alone,
+    the end of a value, and copies what layer 2 knows of the place where it stood.
     """
     length = sizes.width // sizes.heads
     blocks = nn.init.orthogonal_(torch.empty(sizes.width, sizes.width)).split(length)
@@ -115,18 +135,15 @@ def _begin_to_copy(layers: list[Layer], label: Tensor, sizes: Sizes) -> None:
         for projection in (layer.attn_q, layer.attn_k, layer.attn_v):
             nn.init.normal_(projection.weight, std=0.02)
             nn.init.zeros_(projection.bias)
-    named = functional.normalize(blocks[0].T @ (seen @ label), dim=0)
     for head in range(sizes.heads):
         rows = slice(head * length, (head + 1) * length)
         _look_back(layers[0], rows, head + 1, sizes)
         layers[0].attn_v.weight[rows] += seen
         layers[0].attn_output.weight[:, rows] += SEEN_SHARE * blocks[head].T
-        for layer in (layers[1], layers[3]):
-            layer.attn_q.weight[rows] += COMPARED * (seen if head == 0 else blocks[head - 1])
-            layer.attn_k.weight[rows] += COMPARED * blocks[head]
-        for near in (6, 7):  # the pairs that turn so slowly that what is nearer scores higher over a whole prompt
-            layers[2].attn_q.bias[head * length + near] = 4.0
-            layers[2].attn_k.weight[head * length + near] += 4.0 * named
+        layers[1].attn_q.weight[rows] += COMPARED * (seen if head == 0 else blocks[head - 1])
+        layers[1].attn_k.weight[rows] += COMPARED * blocks[head]
+        layers[3].attn_q.weight[rows] += 2 * COMPARED * blocks[0]
+        layers[3].attn_k.weight[rows] += 2 * COMPARED * blocks[1]
         for layer in layers[1:4]:
             layer.attn_v.weight[rows] += blocks[head]
             layer.attn_output.weight[:, rows] += SEEN_SHARE * blocks[head].T

@@ -46,6 +46,7 @@ class WordVocabulary:
         spellings = dict.fromkeys(spelled(piece) for piece in [*words, *numbers])
         self.tokens = [*_BYTES, *(word for word in spellings if len(word) > 1), *SPECIAL]
         self._ids = {token: index for index, token in enumerate(self.tokens)}
+        self.numbers = frozenset(index for token, index in self._ids.items() if token.isdecimal())
 
     def encode(self, text: str) -> list[int]:
         ids = []
