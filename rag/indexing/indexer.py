@@ -31,6 +31,8 @@ from rag.vectors.index import VectorIndex
 
 # What the watcher brings of so much is done on the battery as well: it is what somebody works at.
 SMALL_BYTES = 1024 * 1024
+# Chunks that are embedded by whoever comes: a model that failed for a moment left them.
+SMALL_BACKLOG = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Indexer:
     def __init__(self, parts: IndexParts, throttle: Throttle, on_change: Callable[[int], None]) -> None:
         self._store, self._embedders, self._readers = parts.store, parts.embedders, parts.readers
         self._throttle = throttle
+        self._on_change = on_change
         self._telling = Telling(throttle, parts.embedders, on_change)
         self._spaces = Spaces(parts.store, parts.vectors)
         self._orders: defaultdict[int, Order] = defaultdict(Order)
@@ -78,20 +81,18 @@ class Indexer:
         order = self._orders[collection_id]
         # Two runs over all files would both read what neither has read yet; runs over single paths need not wait.
         whole = _holds_a_root(await self._store.collection(collection_id), paths)
-        async with (
-            self._whole[collection_id] if whole else nullcontext(),
-            order.run() as ticket,
-            self._telling.of(collection_id, report) as tracker,
-        ):
+        async with self._whole[collection_id] if whole else nullcontext(), order.run() as ticket:
             collection = await self._store.collection(collection_id)  # while this waited it may have changed
-            await self._allow_roots()
-            run = Run(self._store, self._readers, collection, tracker, lambda batch: order.newest(ticket, batch))
-            try:
-                embedded = await self._make(run, collection, Pace(self._throttle, cancel), tracker, paths, full=full)
-            except RagError as error:
-                await self._store.update_collection(collection_id, problem=error.message)
-                raise
-            await self._store.update_collection(collection_id, indexed_at=time.time(), problem="")
+            run = Run(self._store, self._readers, collection, lambda batch: order.newest(ticket, batch))
+            pace = Pace(self._throttle, cancel)
+            # A watcher brings much that comes to nothing: nobody is told of that, and nothing is written.
+            made = None if paths is None else await run.look(paths, full, pace)
+            if made is None or not made.is_empty:
+                embedded = await self._told(run, collection, pace, report, made, full=full)
+            else:
+                embedded = 0
+                if run.roots_changed:
+                    self._on_change(collection_id)
         return run.report(embedded, time.monotonic() - began)
 
     async def change_embedder(self, collection_id: int, embedder_id: str, report: Tell, cancel: Cancel) -> IndexReport:
@@ -133,23 +134,38 @@ class Indexer:
         """Where the indexing of a collection is at this moment, of several runs the largest; None without any."""
         return self._telling.now(collection_id)
 
+    async def _told(
+        self, run: Run, collection: CollectionRow, pace: Pace, report: Tell, made: IndexPlan | None, *, full: bool
+    ) -> int:
+        """A run with a plan, or over everything, that is told of; the number of texts that were embedded."""
+        async with self._telling.of(collection.id, report) as tracker:
+            await self._allow_roots()
+            try:
+                embedded = await self._make(run, collection, pace, tracker, made, full=full)
+            except RagError as error:
+                await self._store.update_collection(collection.id, problem=error.message)
+                raise
+            await self._store.update_collection(collection.id, indexed_at=time.time(), problem="")
+            return embedded
+
     async def _make(
         self,
         run: Run,
         collection: CollectionRow,
         pace: Pace,
         tracker: Tracker,
-        paths: Sequence[Path] | None,
+        made: IndexPlan | None,
         *,
         full: bool,
     ) -> int:
-        """All of one run; the number of texts that were embedded."""
         backlog, last_chunk = await self._store.database.read(lambda connection: _backlog(connection, collection.id))
-        made = await run.look(paths, full, pace)
-        if paths is not None and _bytes(made) <= SMALL_BYTES:
+        of_paths = made is not None
+        if made is None:
+            made = await run.look(None, full, pace)
+        elif _bytes(made) <= SMALL_BYTES:
             pace = Pace(self._throttle.on_any_power(), pace.cancel)
-        # What another run has left to be embedded is that one's: whoever paused it does not want it done now.
-        feed = Feed(after=last_chunk if paths is not None and backlog else 0)
+        # What a long run has left to be embedded is that one's: whoever paused it does not want it done now.
+        feed = Feed(after=last_chunk if of_paths and backlog > SMALL_BACKLOG else 0)
         tracker.backlog(backlog if not feed.after else 0)
         embedding = made.read or (backlog and not feed.after)
         filling = asyncio.create_task(self._fill(collection, feed, pace, tracker)) if embedding else None
@@ -167,7 +183,7 @@ class Indexer:
         await run.settle(made)
         if made.read:
             tracker.enter("reading")
-            await run.read(made, pace, feed.written.set)
+            await run.read(made, pace, tracker, feed.written.set)
             await run.remove(made)
         tracker.enter("embedding")
         feed.end()

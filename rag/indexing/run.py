@@ -36,17 +36,18 @@ Newest = Callable[[Sequence[FileChange]], list[FileChange]]
 
 
 class Run:
-    """What one run knows. `newest` sifts changes that a later run has overtaken."""
+    """What one run knows. `newest` sifts changes that a later run has overtaken.
 
-    def __init__(
-        self, store: FileStore, readers: ReaderPool, collection: CollectionRow, tracker: Tracker, newest: Newest
-    ) -> None:
+    `roots_changed`: a root could be looked at and cannot any more, or the other way round.
+    """
+
+    def __init__(self, store: FileStore, readers: ReaderPool, collection: CollectionRow, newest: Newest) -> None:
         self._store = store
         self._readers = readers
         self._collection = collection
         self._roots = {root.id: Path(root.path) for root in collection.roots}
-        self._tracker = tracker
         self._newest = newest
+        self.roots_changed = False
         self._count: Counter[str] = Counter()
         self._problems: list[str] = []
 
@@ -85,14 +86,14 @@ class Run:
         await self._apply([Removed(root, path) for root, path in made.vanished])
         self._count["removed"] += len(made.vanished)
 
-    async def read(self, made: IndexPlan, pace: Pace, written: Callable[[], None]) -> None:
+    async def read(self, made: IndexPlan, pace: Pace, tracker: Tracker, written: Callable[[], None]) -> None:
         """Read the files of the plan and write them; `written` is called after each transaction.
 
         Raises Cancelled, with everything written that was read, and DiskFull.
         """
-        self._tracker.planned((one.root_id, one.file.path, one.file.size) for one in made.read)
+        tracker.planned((one.root_id, one.file.path, one.file.size) for one in made.read)
         intake = Intake()
-        writing = asyncio.create_task(self._write(intake, written))
+        writing = asyncio.create_task(self._write(intake, tracker, written))
         try:
             async with aclosing(self._changes(made, pace)) as changes:
                 async for change in changes:
@@ -133,7 +134,7 @@ class Run:
                     self._count["read"] += isinstance(result, Parsed)
                 await pace.throttle.turn(pace.cancel)
 
-    async def _write(self, intake: Intake, written: Callable[[], None]) -> None:
+    async def _write(self, intake: Intake, tracker: Tracker, written: Callable[[], None]) -> None:
         try:
             while batch := await intake.take():
                 changes = self._newest(batch)
@@ -141,7 +142,7 @@ class Run:
                 self._note_changes(changes)
                 self._count["chunks"] += applied.chunks_added
                 files = [(change.root_id, change.path, len(chunks_of(change))) for change in batch]
-                self._tracker.written(files, applied.chunks_added)
+                tracker.written(files, applied.chunks_added)
                 written()
         finally:
             await intake.close()
@@ -163,6 +164,7 @@ class Run:
         if problem:
             self._problems.append(problem)
         if problem != root.problem:
+            self.roots_changed = True
             await self._store.set_root_problem(root.id, problem)
 
     def _file(self, one: FoundFile) -> Path:

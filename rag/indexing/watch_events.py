@@ -35,9 +35,13 @@ class Look:
 
 @dataclass(slots=True)
 class Burst:
-    """Notices of one root that came in short order. Times are seconds of one monotonic clock."""
+    """Notices of one root that came in short order. Times are seconds of one monotonic clock.
+
+    `hidden`: files and folders whose names begin with a dot may be wanted.
+    """
 
     root: str
+    hidden: bool = False
     paths: set[str] = field(default_factory=set)
     rescan: bool = False
     began: float = 0.0
@@ -45,7 +49,7 @@ class Burst:
 
     def add(self, paths: Iterable[str], now: float) -> None:
         """Note what has changed, at `now`."""
-        told = [path for path in paths if concerns(self.root, path)]
+        told = [path for path in paths if concerns(self.root, path, hidden=self.hidden)]
         if not told:
             return
         self.began = self.began if self.is_open else now
@@ -81,12 +85,15 @@ class Burst:
         return look
 
 
-def concerns(root: str, path: str) -> bool:
+def concerns(root: str, path: str, *, hidden: bool = False) -> bool:
     """Whether a notice about `path` can matter to an index of `root`: it is no file that a tool keeps to itself."""
-    parts = PurePath(path).parts[len(PurePath(root).parts) :]
-    if any(part in _NOISY for part in parts):
+    *folders, name = PurePath(path).parts[len(PurePath(root).parts) :] or [""]
+    if any(part in _NOISY or (part.startswith(".") and not hidden) for part in folders):
         return False
-    name = parts[-1] if parts else ""
+    if name in IGNORE_FILES:
+        return True
+    if name in _NOISY or (name.startswith(".") and not hidden):
+        return False
     return not (name.endswith(_PASSING_ENDS) or name.startswith(_PASSING_STARTS))
 
 

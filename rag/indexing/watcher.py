@@ -80,11 +80,14 @@ class Watcher:
         async with self._refreshing:
             wanted = {one.id: one for one in await self._store.collections(None) if one.watch and not one.paused}
             for number in [*self._watched]:
-                if number not in wanted or self._watched[number].roots != _paths(wanted[number]):
+                if number not in wanted or self._watched[number].wish != _wish(wanted[number]):
                     await self._watched.pop(number).close()
             for number, collection in wanted.items():
                 if number not in self._watched:
-                    self._watched[number] = _Watched(collection, self._reindex, self._on_change, self._poll_every_s)
+                    ours = self._store.database.path.parent
+                    self._watched[number] = _Watched(
+                        collection, self._reindex, self._on_change, ours=str(ours), poll_every_s=self._poll_every_s
+                    )
 
     async def close(self) -> None:
         """Stop watching; a run that was asked for is let go of."""
@@ -113,16 +116,25 @@ class _Watched:
     """One collection: a thread that is told, a burst per root, a task that asks for looks."""
 
     def __init__(
-        self, collection: CollectionRow, reindex: Reindex, on_change: Callable[[int], None], poll_every_s: float
+        self,
+        collection: CollectionRow,
+        reindex: Reindex,
+        on_change: Callable[[int], None],
+        *,
+        ours: str,
+        poll_every_s: float,
     ) -> None:
-        self.roots = _paths(collection)
+        self.wish = _wish(collection)
+        self.roots = {root.id: root.path for root in collection.roots}
         self.problems: dict[int, str] = {}
         self.told_of: frozenset[int] = frozenset()
         self._id = collection.id
         self._reindex = reindex
         self._on_change = on_change
         self._poll_every_s = poll_every_s
-        self._bursts = {root.id: Burst(root.path) for root in collection.roots}
+        self._ours = ours  # where the index itself lies: it is written whenever something was indexed
+        hidden = bool(collection.rules.get("hidden") or collection.rules.get("include"))
+        self._bursts = {root.id: Burst(root.path, hidden) for root in collection.roots}
         self._marks: dict[int, _Mark] = {}
         self._thread: WatchThread | None = None
         self._looked_at = time.monotonic()
@@ -179,8 +191,9 @@ class _Watched:
         elif isinstance(what, Lost):
             self._lose(what.problem)
         else:
+            told = [path for path in what if not _is_in(path, self._ours)]
             for burst in self._bursts.values():
-                burst.add([path for path in what if _is_in(path, burst.root)], time.monotonic())
+                burst.add([path for path in told if _is_in(path, burst.root)], time.monotonic())
             self._changed.set()
 
     def _lose(self, problem: str) -> None:
@@ -247,8 +260,9 @@ def _is_folder(mark: _Mark | None) -> bool:
     return mark is not None and len(mark) == 2
 
 
-def _paths(collection: CollectionRow) -> dict[int, str]:
-    return {root.id: root.path for root in collection.roots}
+def _wish(collection: CollectionRow) -> tuple[object, ...]:
+    """What decides how a collection is watched."""
+    return tuple((root.id, root.path) for root in collection.roots), dict(collection.rules)
 
 
 def _is_in(path: str, root: str) -> bool:

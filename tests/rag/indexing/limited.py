@@ -22,7 +22,8 @@ async def main(folder: Path, root: Path) -> None:
         for path in paths:
             asked.put_nowait(path)
 
-    store = await FileStore.open(folder / "files.db")
+    (folder / "data").mkdir()
+    store = await FileStore.open(folder / "data" / "files.db")
     watcher = Watcher(store, reindex, lambda _: None, poll_every_s=1)
     try:
         collection = await store.create_collection(NewCollectionRow("notes", ""))

@@ -69,12 +69,22 @@ def test_what_lies_in_a_folder_that_is_looked_at_is_not_looked_at_twice() -> Non
         (".git/index.lock", False),
         (".git/HEAD", False),
         ("src/__pycache__/a.pyc", False),
-        (".github/workflows/ci.yml", True),
+        (".github/workflows/ci.yml", False),
+        (".env", False),
+        (".venv/.gitignore", False),
+        ("sub/.gitignore", True),
         ("#1 idea.md", True),
     ],
 )
 def test_what_editors_and_tools_keep_to_themselves_does_not_matter(path: str, matters: bool) -> None:
     assert concerns(ROOT, f"{ROOT}/{path}") is matters
+
+
+def test_what_is_hidden_matters_where_it_is_read() -> None:
+    assert concerns(ROOT, f"{ROOT}/.github/workflows/ci.yml", hidden=True)
+    assert concerns(ROOT, f"{ROOT}/.env", hidden=True)
+    assert not concerns(ROOT, f"{ROOT}/.git/HEAD", hidden=True)
+    assert not concerns(ROOT, f"{ROOT}/.a.md.swp", hidden=True)
 
 
 def test_a_burst_of_noise_is_none() -> None:

@@ -61,7 +61,8 @@ class Asked:
 
 @asynccontextmanager
 async def watching(folder: Path, *roots: Path) -> AsyncIterator[tuple[Watcher, Asked, FileStore, int]]:
-    store = await FileStore.open(folder / "files.db")
+    (folder / "data").mkdir()
+    store = await FileStore.open(folder / "data" / "files.db")
     asked = Asked()
     watcher = Watcher(store, asked, lambda _: None)
     try:
@@ -250,3 +251,15 @@ def test_where_the_system_does_not_tell_people_are_told_and_files_are_looked_at(
     problem, looked_at = done.stdout.splitlines()
     assert problem.startswith("Changes are noticed only every 1 seconds: ")
     assert looked_at == str(root)
+
+
+def test_an_index_that_lies_in_its_own_root_does_not_wake_itself(tmp_path: Path, root: Path) -> None:
+    async def work() -> None:
+        async with watching(root, root) as (_, asked, store, collection):
+            for number in range(20):
+                await store.update_collection(collection, indexed_at=float(number))
+            (root / "a.md").write_text("two")
+            await asked.until(lambda: asked.paths)
+            assert set(asked.paths) == {root / "a.md"}
+
+    asyncio.run(work())
