@@ -124,7 +124,10 @@ class Files:
         except (RagError, ModelsError) as error:
             log.warning("the vector index was not compared with the database: %s", error)
         if watch:
-            await self.watcher.start()
+            try:
+                await self.watcher.start()
+            except (RagError, ModelsError) as error:
+                log.warning("folders are not watched: %s", error)
 
     def _vectors_changed(self) -> None:
         task = asyncio.get_running_loop().create_task(self._tell_all(), name="vectors changed")
