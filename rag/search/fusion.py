@@ -1,8 +1,9 @@
 """One score from both sides, with weights that depend on the query and on what the sides found.
 
 Both sides have a score for every candidate (see pool.py); a sum of shares of the best beat the fusion of ranks on every
-collection it was tried on. The weights were fitted with tests/bench/retrieval_bench.py on prose, questions, code,
-documentation and histories of changes, each left out in turn: what generalised was the number of words in the query.
+collection it was tried on. Many features of queries and results were fitted to prose, questions, code, documentation
+and histories of changes, each collection left out in turn: what still helped there was the number of words in the
+query, and little else. `tests/bench/retrieval_bench.py --weights` shows the measures by weight.
 """
 
 from __future__ import annotations
@@ -18,13 +19,14 @@ from rag.search.types import QueryKind
 Floats = NDArray[np.float32]
 
 # The dense side's weight for a query of USUAL_WORDS words, and how much less it is for each e-fold of words.
-WEIGHT = 0.60
-SLOPE = 0.13
+WEIGHT = 0.61
+SLOPE = 0.15
 USUAL_WORDS = 5
 LEAST, MOST = 0.35, 0.75
 PAGES = 0.12  # more when all that is near in meaning are pages
 
-COVERAGE = 0.6  # how far the lexical side of a short query is the share of its words
+COVERAGE = 0.3  # how far the lexical side of a short query is the share of its words
+COVERAGE_CODE = 0.8  # the same when all candidates are code
 COVERAGE_WORDS = (4, 9)  # short up to four words, not at all from nine on
 
 
@@ -34,8 +36,8 @@ class Evidence:
 
     `cosine` is NaN where there is no vector; ranks are from 1, 0 where a side did not list it. `group` numbers the
     embedders, whose cosines cannot be compared. `coverage` is the share of the query's words, by what they tell, that
-    the chunk has. `paged` marks chunks of pages (PDF, slides). `words` is how many words the lexical side asks for,
-    `kind` what the query is.
+    the chunk has. `paged` marks chunks of pages (PDF, slides), `code` those of source code. `words` is how many words
+    the lexical side asks for, `kind` what the query is.
     """
 
     kind: QueryKind
@@ -47,6 +49,7 @@ class Evidence:
     group: NDArray[np.int32]
     coverage: Floats
     paged: NDArray[np.bool_]
+    code: NDArray[np.bool_]
     document: NDArray[np.int64]
 
 
@@ -73,7 +76,8 @@ def lexical_share(evidence: Evidence) -> Floats:
     """
     best = float(evidence.lexical.max(initial=0.0))
     share = evidence.lexical / best if best > 0 else np.zeros_like(evidence.lexical)
-    by_words = COVERAGE * _between(evidence.words, *COVERAGE_WORDS)
+    code = float(evidence.code.mean()) if len(evidence.code) else 0.0
+    by_words = (COVERAGE + (COVERAGE_CODE - COVERAGE) * code) * _between(evidence.words, *COVERAGE_WORDS)
     return np.asarray((1.0 - by_words) * share + by_words * evidence.coverage, np.float32)
 
 

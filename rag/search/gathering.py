@@ -47,6 +47,7 @@ def gather(sides: Sequence[Side], wanted: Wanted) -> Gathered:
         group=_groups(entries, sides),
         coverage=pool.coverage(matches, idf),
         paged=np.asarray([entry.stored.chunk.page is not None for entry in entries], np.bool_),
+        code=np.asarray([entry.stored.chunk.kind == "code" for entry in entries], np.bool_),
         document=np.asarray([entry.stored.document_id for entry in entries], np.int64),
     )
     worth = dict(zip(words, (float(value) for value in idf), strict=True))

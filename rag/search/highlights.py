@@ -10,7 +10,7 @@ from rag.search.matching import stems
 from rag.types import Highlight
 
 WORDS_SHOWN = 40  # of one passage
-_LEADING = 3  # letters that a word and its stem share: porter changes endings only
+_LEADING = 2  # letters that a word and its stem share: porter changes endings only, but "key" into "kei"
 _LONG_SENTENCE = 400  # characters: more hardly points at anything
 
 _WORD = re.compile(r"\w+")

@@ -1,11 +1,12 @@
 """Retrieval against the common recipe: both index the same folders and are scored by the same program in one run.
 
-    python -m tests.bench.retrieval_bench --folder FOLDER [--sets a,b] [--split dev] [--limit N]
+    python -m tests.bench.retrieval_bench --folder FOLDER [--sets a,b] [--split dev] [--limit N] [--weights 0,0.5,1]
 
 FOLDER holds the collections and the Python file that scores retrievers on them: `load(name, split)` gives their kind
 and trees, `score_query(kind, query, results, tree, state)` the measures of one query. Ours is the real service in a
 fresh home, indexed through its API and asked through the port's /v1/files/search. Differences are paired, query by
-query; intervals are of 95 %, by the bootstrap.
+query; intervals are of 95 %, by the bootstrap. `--weights` also asks with given weights of the dense side, which shows
+what the weight that each query is given by itself is worth.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ class Ours:
         self._headers = {"authorization": f"Bearer {secret}", "content-type": "application/json"}
         self._collection = ""
         self._trees = 0
+        self.wishes: dict[str, Any] = {}  # what else is said in each question
 
     def index(self, root: str) -> None:
         """Add the folder as a collection of its own and wait until it is indexed."""
@@ -87,7 +89,7 @@ class Ours:
 
     def query(self, text: str, k: int) -> list[dict[str, Any]]:
         """The passages as the scorer reads them."""
-        body = json.dumps({"collection": self._collection, "query": text, "k": k}).encode()
+        body = json.dumps({"collection": self._collection, "query": text, "k": k} | self.wishes).encode()
         request = urllib.request.Request(self._url, data=body, headers=self._headers)
         with urllib.request.urlopen(request, timeout=60) as response:
             return [row_of(result) for result in json.loads(response.read())["results"]]
@@ -117,24 +119,43 @@ def scorer_in(folder: Path) -> ModuleType:
     return module
 
 
-def score(scorer: ModuleType, name: str, split: str | None, retriever: Retriever, k: int, limit: int | None) -> Scores:
-    """Index every tree of a collection and ask its questions."""
-    kind, trees = scorer.load(name, split)
-    scores = Scores(kind)
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked of both: a collection, its split, how many passages, how many questions, and which weights."""
+
+    name: str
+    split: str | None
+    k: int
+    limit: int | None
+    weights: tuple[float, ...] = ()
+
+
+def score(scorer: ModuleType, order: Order, retriever: Retriever) -> dict[float | None, Scores]:
+    """Index every tree of a collection and ask its questions, once as it comes and once with each weight."""
+    kind, trees = scorer.load(order.name, order.split)
+    weights = (None, *(order.weights if isinstance(retriever, Ours) else ()))
+    found: dict[float | None, Scores] = {weight: Scores(kind) for weight in weights}
     for tree in trees:
-        state: dict[str, Any] = {"lines": {}, "cache": {}, "tok": {}}
         with tempfile.TemporaryDirectory(prefix="jdb-") as root:
             tree.write(root)
             began = time.perf_counter()
             retriever.index(root)
-            scores.index_s += time.perf_counter() - began
-            for query in tree.queries[:limit]:
-                began = time.perf_counter()
-                results = retriever.query(query["question"], k)
-                scores.query_ms.append((time.perf_counter() - began) * 1e3)
-                for measure, value in scorer.score_query(kind, query, results, tree, state).items():
-                    scores.measures[measure].append(value)
-    return scores
+            found[None].index_s += time.perf_counter() - began
+            for weight, scores in found.items():
+                if isinstance(retriever, Ours):
+                    retriever.wishes = {} if weight is None else {"dense_weight": weight}
+                _ask(scorer, tree, order, retriever, scores)
+    return found
+
+
+def _ask(scorer: ModuleType, tree: Any, order: Order, retriever: Retriever, scores: Scores) -> None:
+    state: dict[str, Any] = {"lines": {}, "cache": {}, "tok": {}}
+    for query in tree.queries[: order.limit]:
+        began = time.perf_counter()
+        results = retriever.query(query["question"], order.k)
+        scores.query_ms.append((time.perf_counter() - began) * 1e3)
+        for measure, value in scorer.score_query(scores.kind, query, results, tree, state).items():
+            scores.measures[measure].append(value)
 
 
 def interval(values: Sequence[float]) -> float:
@@ -161,6 +182,18 @@ def table(name: str, ours: Scores, recipe: Scores | None) -> Iterator[str]:
             line += f"   recipe {statistics.fmean(base):.4f} ±{interval(base):.4f}"
             line += f"   gain {statistics.fmean(gains):+.4f} ±{interval(gains):.4f}   ratio {ratio:.3f}"
         yield line
+
+
+def by_weight(found: Mapping[float | None, Scores]) -> Iterator[str]:
+    """Lines of the main figures with each given weight of the dense side."""
+    for weight, scores in found.items():
+        if weight is not None:
+            figures = (
+                f"{measure} {statistics.fmean(scores.measures[measure]):.4f}"
+                for measure in MAIN[scores.kind]
+                if scores.measures.get(measure)
+            )
+            yield f"    dense weight {weight:.2f}   " + "   ".join(figures)
 
 
 @contextlib.contextmanager
@@ -193,6 +226,7 @@ def main() -> None:
     parser.add_argument("--split")
     parser.add_argument("--k", type=int, default=50)
     parser.add_argument("--limit", type=int, help="questions of each tree")
+    parser.add_argument("--weights", default="", help="weights of the dense side to ask with besides")
     parser.add_argument("--ours-only", action="store_true")
     parser.add_argument("--out", type=Path, help="where all measures go as JSON")
     chosen = parser.parse_args()
@@ -200,14 +234,17 @@ def main() -> None:
     names = [name for name in chosen.sets.split(",") if name] or sorted(
         path.parent.name for path in chosen.folder.glob("*/meta.json")
     )
+    weights = tuple(float(weight) for weight in chosen.weights.split(",") if weight)
     print(f"load before: {os.getloadavg()[0]:.1f}", flush=True)
     found: dict[str, dict[str, dict[str, float]]] = {}
     recipe = None if chosen.ours_only else CommonRecipe()
     with our_port() as ours:
         for name in names:
-            mine = score(scorer, name, chosen.split, ours, chosen.k, chosen.limit)
-            base = None if recipe is None else score(scorer, name, chosen.split, recipe, chosen.k, chosen.limit)
-            print("\n".join(table(name, mine, base)), flush=True)
+            order = Order(name, chosen.split, chosen.k, chosen.limit, weights)
+            all_ours = score(scorer, order, ours)
+            mine = all_ours[None]
+            base = None if recipe is None else score(scorer, order, recipe)[None]
+            print("\n".join((*table(name, mine, base), *by_weight(all_ours))), flush=True)
             found[name] = {
                 who: {measure: statistics.fmean(values) for measure, values in each.measures.items()}
                 for who, each in (("jackdaw", mine), ("recipe", base))

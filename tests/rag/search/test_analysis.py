@@ -86,4 +86,4 @@ def test_any_text_can_be_taken_apart(text: str) -> None:
     assert len(found.words) == len(found.counts) == len(set(found.words))
     assert all(count >= 1 for count in found.counts)
     assert found.identifiers <= set(found.words)
-    assert bool(found.pieces) == bool(text.strip())
+    assert bool(found.pieces) == bool(found.query)
