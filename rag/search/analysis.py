@@ -11,7 +11,7 @@ from rag.store.lexical_text import identifier_parts
 
 LONG_QUERY = 400  # characters: from here on a text is handed in rather than a question asked
 _READ_CHARS = 900  # of one piece: about what an embedder of 256 tokens reads
-_PIECES = 4
+_PIECES = 3
 _QUERY_CHARS = 20_000
 
 _WORD = re.compile(r"\w+")
@@ -97,11 +97,8 @@ def _kind(text: str, phrases: tuple[str, ...], named: set[str], words: int) -> Q
 
 
 def _pieces(text: str) -> tuple[str, ...]:
-    """The query itself, or of a long text its first line and its first parts, each of what an embedder can read."""
+    """The query itself, or the first parts of a long text, each of what an embedder can read."""
     if len(text) <= LONG_QUERY:
         return (text,) if text else ()
-    title, _, _ = text.partition("\n")
-    pieces = [title.strip()] if len(title) <= LONG_QUERY else []
     flat = _SPACE.sub(" ", text)
-    pieces += [flat[at : at + _READ_CHARS] for at in range(0, len(flat), _READ_CHARS)]
-    return tuple(dict.fromkeys(piece for piece in pieces[:_PIECES] if piece.strip()))
+    return tuple(flat[at : at + _READ_CHARS] for at in range(0, min(len(flat), _PIECES * _READ_CHARS), _READ_CHARS))

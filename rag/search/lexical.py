@@ -58,21 +58,20 @@ def candidates(
         return []
     if asked := _affordable(present):
         expression = " OR ".join(quoted(words[number]) for number in asked)
-        return _ranked(connection, collection_id, expression, limit=limit, documents=documents)
+        return _ranked(connection, collection_id, expression, limit, documents)
     for together in range(min(4, len(present)), 1, -1):
         expression = " AND ".join(quoted(words[number]) for _, number in present[:together])
-        found = _ranked(connection, collection_id, expression, limit=limit, documents=documents, rows=ROWS)
+        found = _some(connection, collection_id, expression, limit, documents)
         if len(found) >= _ENOUGH:
             return found
-    return _ranked(connection, collection_id, quoted(words[present[0][1]]), limit=limit, documents=documents, rows=ROWS)
+    return _some(connection, collection_id, quoted(words[present[0][1]]), limit, documents)
 
 
 def with_phrases(
     connection: sqlite3.Connection, collection_id: int, phrases: Sequence[str], limit: int, documents: str | None
 ) -> list[int]:
-    """Ids of chunks that hold all phrases, word by word up to their endings; best first."""
-    expression = " AND ".join(quoted(phrase) for phrase in phrases)
-    return _ranked(connection, collection_id, expression, limit=limit, documents=documents, rows=ROWS)
+    """Ids of chunks that hold all phrases, word by word up to their endings, at most `limit`."""
+    return _some(connection, collection_id, " AND ".join(quoted(phrase) for phrase in phrases), limit, documents)
 
 
 def quoted(text: str) -> str:
@@ -91,30 +90,35 @@ def _affordable(present: Sequence[tuple[float, int]]) -> list[int]:
 
 
 def _ranked(
-    connection: sqlite3.Connection,
-    collection_id: int,
-    expression: str,
-    *,
-    limit: int,
-    documents: str | None,
-    rows: int | None = None,
+    connection: sqlite3.Connection, collection_id: int, expression: str, limit: int, documents: str | None
 ) -> list[int]:
-    """With `rows`, only that many matching rows are ranked, those that were added first."""
+    """Every matching row is ranked, and bm25 goes through the rows of each word once more to count them."""
     table = fts_table(collection_id)
     weights = ", ".join(str(weight) for weight in WEIGHTS)
-    inside = (
-        ""
-        if documents is None
-        else """ AND rowid IN
-        (SELECT c.id FROM json_each(:documents) j JOIN chunks c ON c.document_id = j.value)"""
-    )
-    bounded = "" if rows is None else f" LIMIT {rows:d}"
     found = connection.execute(
-        f"""SELECT rowid FROM (SELECT rowid, bm25({table}, {weights}) AS worth FROM {table}
-            WHERE {table} MATCH :expression{inside}{bounded}) ORDER BY worth LIMIT :limit""",  # noqa: S608
+        f"""SELECT rowid FROM {table} WHERE {table} MATCH :expression{_inside(documents)}
+            ORDER BY bm25({table}, {weights}) LIMIT :limit""",  # noqa: S608
         {"expression": expression, "documents": documents, "limit": limit},
     )
     return [number for (number,) in found]
+
+
+def _some(
+    connection: sqlite3.Connection, collection_id: int, expression: str, limit: int, documents: str | None
+) -> list[int]:
+    """The first matching rows as they were added: too many match for all to be ranked."""
+    table = fts_table(collection_id)
+    found = connection.execute(
+        f"SELECT rowid FROM {table} WHERE {table} MATCH :expression{_inside(documents)} LIMIT :limit",  # noqa: S608
+        {"expression": expression, "documents": documents, "limit": limit},
+    )
+    return [number for (number,) in found]
+
+
+def _inside(documents: str | None) -> str:
+    if documents is None:
+        return ""
+    return " AND rowid IN (SELECT c.id FROM json_each(:documents) j JOIN chunks c ON c.document_id = j.value)"
 
 
 def _frequency(connection: sqlite3.Connection, table: str, word: str, rows: int) -> float:

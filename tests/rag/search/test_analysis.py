@@ -64,11 +64,11 @@ def test_what_is_quoted_in_passing_is_no_phrase_that_must_be_found() -> None:
     assert analyse(text).phrases == ()
 
 
-def test_a_long_text_is_read_in_pieces_with_its_first_line_alone() -> None:
-    text = "Crash when saving\n\n" + "It happens each time. " * 100
+def test_a_long_text_is_read_in_pieces() -> None:
+    text = "Crash when saving\n\n" + "It happens each time. " * 200
     pieces = analyse(text).pieces
-    assert pieces[0] == "Crash when saving"
-    assert 2 <= len(pieces) <= 4
+    assert len(pieces) == 3
+    assert pieces[0].startswith("Crash when saving It happens")
     assert all(len(piece) <= 1000 for piece in pieces)
 
 
