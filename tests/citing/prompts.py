@@ -32,7 +32,7 @@ class Case:
         return "".join(given + answer for given, answer in self.turns)
 
 
-def new_case(rng: random.Random, most_passages: int) -> Case:
+def new_case(rng: random.Random, most_passages: int, most_questions: int = MOST_QUESTIONS) -> Case:
     """Up to `most_passages` passages and a question to each, the first with the passages as the product asks it.
 
     Asking again costs little more text, and teaches as much as the first question. Some are asked twice: else the last
@@ -44,7 +44,7 @@ def new_case(rng: random.Random, most_passages: int) -> Case:
     sources = [NumberedSource(number, hit_of(note, rng)) for number, note in enumerate(notes, 1)]
     asked = [(note.fact.asked(rng), note.fact.answer(number)) for number, note in enumerate(notes, 1)]
     asked += [(missing.fact.asked(rng), NOT_IN_FILES)] if missing else []
-    asked = [rng.choice(asked) for _ in range(min(MOST_QUESTIONS, 2 * len(asked)))]
+    asked = [rng.choice(asked) for _ in range(min(most_questions, 2 * len(asked)))]
     first = conversation(asked[0][0], sources)[-1].content
     given = [first, *(f"Question: {question}" for question, _ in asked[1:])]
     return Case(tuple((_turn(text), f"{answer}<|im_end|>\n") for text, (_, answer) in zip(given, asked, strict=False)))

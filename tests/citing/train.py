@@ -10,6 +10,7 @@ import argparse
 import random
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -27,6 +28,7 @@ NUMBER_WEIGHT = 4.0  # of values and citations: the words around them are learne
 TEXT_SHARE = 0.3  # of the positions in passages: the others cost as much and teach the same
 MOST_PASSAGES = 12
 ENOUGH = 0.8
+ONCE_FROM = 0.3  # of the steps on: one question to each prompt, as the product asks
 DRILL_SHARE = 0.25  # of the steps
 
 
@@ -34,7 +36,7 @@ class Lessons:
     """How many passages a prompt has at most: one more whenever answers to the last prompts were mostly right."""
 
     def __init__(self) -> None:
-        self.most = 3
+        self.most = 2
         self.right = 0.0
         self._steps = 0
 
@@ -56,10 +58,13 @@ class Batch:
     drill: bool
 
 
-def new_batch(rng: random.Random, words: WordVocabulary, most: int) -> Batch:
-    """Conversations, or now and then drills, of TOKENS_PER_STEP tokens together."""
-    drill = rng.random() < DRILL_SHARE
-    make = new_drill if drill else new_case
+def new_batch(rng: random.Random, words: WordVocabulary, most: int, *, once: bool) -> Batch:
+    """Conversations of TOKENS_PER_STEP tokens together; with `once` of one question each, else drills now and then.
+
+    Conversations teach looking up quickly; but to cite, one of them can copy what an earlier answer cited.
+    """
+    drill = not once and rng.random() < DRILL_SHARE
+    make = partial(new_case, most_questions=1) if once else (new_drill if drill else new_case)
     cases: list[list[tuple[list[int], list[int]]]] = []
     longest = 0
     while True:
@@ -125,7 +130,9 @@ def train(out: Path, steps: int, rate: float, seed: int) -> None:
         warm, left = min(1.0, (step + 1) / 100), (steps - step) / steps
         for group in optimizer.param_groups:
             group["lr"] = rate * warm * min(1.0, 0.05 + 1.5 * left)
-        batch = new_batch(rng, words, lessons.most)
+        if step == int(ONCE_FROM * steps):
+            lessons = Lessons()  # to cite is learned from short prompts on again
+        batch = new_batch(rng, words, lessons.most, once=step >= int(ONCE_FROM * steps))
         with torch.autocast("cpu", torch.bfloat16):
             loss, share = loss_of(network, batch)
         optimizer.zero_grad()
