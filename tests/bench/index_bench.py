@@ -36,6 +36,11 @@ from rag.embedding.package import package_folder
 
 REQUIREMENTS = Path(__file__).with_name("requirements-retrieval.txt")
 PEERS = Path(__file__).with_name("index_peers.py")
+CONTENDERS = {
+    "LangChain + Chroma": "langchain",
+    "LlamaIndex, 256": "llamaindex-256",
+    "LlamaIndex": "llamaindex",  # reads the first quarter of each chunk: see index_peers.py
+}
 SUFFIXES = frozenset({".py", ".md", ".rst", ".txt"})
 LARGEST_BYTES = 200_000
 MIB = 1024 * 1024
@@ -76,17 +81,13 @@ def compare(folder: Path, files: Sequence[Path], rounds: int) -> None:
     size = sum(file.stat().st_size for file in files)
     print(f"{len(files)} files, {size / MIB:.1f} MiB of text; load {psutil.getloadavg()[0]:.1f}")
     ours = (sys.executable, "-m", "tests.bench.index_ours")
-    found: dict[str, list[Measured]] = {"Jackdaw": [], "LangChain + Chroma": [], "LlamaIndex": []}
+    found: dict[str, list[Measured]] = {name: [] for name in ("Jackdaw", *CONTENDERS)}
     for number in range(rounds):
-        for name, words in (("Jackdaw", ours), ("LangChain + Chroma", "langchain"), ("LlamaIndex", "llamaindex")):
-            store = folder / f"store {name} {number}"
+        for name, runs in found.items():
+            tree, store = str(folder / "tree"), folder / f"store {name} {number}"
             store.mkdir()
-            tree = str(folder / "tree")
-            if isinstance(words, str):
-                argv: tuple[str, ...] = (str(python), str(PEERS), words, tree, str(store), str(model))
-            else:
-                argv = (*words, tree, str(store))
-            found[name].append(measure(argv))
+            words = (str(python), str(PEERS), CONTENDERS[name]) if name in CONTENDERS else ours
+            runs.append(measure((*words, tree, str(store), *([str(model)] if name in CONTENDERS else []))))
             shutil.rmtree(store)
     fastest = statistics.median(one.seconds for one in found["Jackdaw"])
     print(f"{'':20}{'seconds':>9}{'files/s':>9}{'MB/s':>8}{'chunks':>8}{'peak MiB':>10}{'CPU s':>8}{'ours is':>10}")
