@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from rag.search.matching import varints
 from rag.store.schema import fts_table
 
-COUNTED = 5_000  # rows of one word that are counted; more are estimated
-ROWS = 12_000  # rows that one query may rank
+COUNTED = 3_000  # rows of one word that are counted; more are estimated
+ROWS = 10_000  # rows that one query may rank
 WEIGHTS = (1.0, 1.0, 1.0)  # of text, header and path when candidates are chosen
 _ENOUGH = 20  # candidates; with fewer the query is widened
 _AVERAGES = 1  # rowid of the averages record in the table's data: sqlite.org/src, fts5_index.c, "FTS5_AVERAGES_ROWID"

@@ -8,7 +8,16 @@ import platform
 
 import psutil
 
-from tests.bench import download_bench, fit_bench, ladder_bench, start_bench, stream_bench, tuning_bench, window_bench
+from tests.bench import (
+    download_bench,
+    fit_bench,
+    ladder_bench,
+    search_bench,
+    start_bench,
+    stream_bench,
+    tuning_bench,
+    window_bench,
+)
 
 
 def main() -> None:
@@ -30,6 +39,8 @@ def main() -> None:
     asyncio.run(fit_bench.main(quick=chosen.quick))
     print("\n=== a quantization ladder, made and measured ===")
     asyncio.run(ladder_bench.main(quick=chosen.quick))
+    print("\n=== searching files ===")
+    asyncio.run(search_bench.main((10_000,) if chosen.quick else search_bench.SIZES))
     print("\n=== the window ===")
     start_bench.main(chosen.rounds)
     window_bench.report(window_bench.measure(10_000, 10.0))
