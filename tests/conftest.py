@@ -46,8 +46,9 @@ def nothing_left() -> Iterator[None]:
     before = Holdings.now()
     yield
     if found := leftovers(before):
+        sentence = found.sentence()  # while they can still be asked for their command
         kill(found.children)
-        pytest.fail(found.sentence())
+        pytest.fail(sentence)
 
 
 @pytest.fixture(autouse=True, scope="session")
