@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+
+import psutil
 
 from desktop import wire
 from desktop.cli.console import bytes_text
@@ -49,8 +52,9 @@ async def stop(context: Context) -> int:
     """End the service and wait until it is gone."""
     try:
         async with context.client(start=False) as client:
+            process = await _process(client)
             await client.stop()
-            await _until_gone(client)
+            await _until_gone(client, process)
     except ServiceUnreachable:
         context.console.result({"stopped": False}, "Jackdaw was not running.")
         return DONE
@@ -58,12 +62,21 @@ async def stop(context: Context) -> int:
     return DONE
 
 
-async def _until_gone(client: Client) -> None:
+async def _process(client: Client) -> psutil.Process | None:
+    """That of the service; None when it cannot be seen from here."""
+    pid = (await client.status()).pid
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid)
+    return None
+
+
+async def _until_gone(client: Client, process: psutil.Process | None) -> None:
+    """It answers no more a moment before its files are closed: whoever copies or removes them next wants the latter."""
     from desktop.launch import answers
 
     try:
         async with asyncio.timeout(STOP_TIMEOUT_S):
-            while await answers(client):  # noqa: ASYNC110  another process has no event of ours to set
+            while await answers(client) or (process is not None and _runs(process)):  # noqa: ASYNC110  no event of ours
                 await asyncio.sleep(POLL_S)
     except TimeoutError as error:
         raise ClientError(
@@ -71,6 +84,13 @@ async def _until_gone(client: Client) -> None:
             f"The service has not ended within {STOP_TIMEOUT_S:.0f} seconds.",
             hint="It may be waiting for an answer to finish; `jackdaw status` shows its process number.",
         ) from error
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 async def doctor(context: Context) -> int:

@@ -83,6 +83,15 @@ class ReaderPool:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
+    async def rest(self) -> None:
+        """End the children that have nothing to do; the next file starts one again."""
+        idle = [self._free.get_nowait() for _ in range(self._free.qsize())]
+        try:
+            await asyncio.shield(asyncio.gather(*(seat.end() for seat in idle)))
+        finally:
+            for seat in idle:
+                self._free.put_nowait(seat)
+
     async def close(self) -> None:
         """End the children; calls under way raise ReadersClosed."""
         self._closed = True
@@ -104,10 +113,10 @@ class ReaderPool:
             outcomes = await seat.read(batch)
         finally:
             self._free.put_nowait(seat)
-            self._rest()
+            self._count_idle()
         return [(path, outcome) for (path, _), outcome in zip(batch, outcomes, strict=True)]
 
-    def _rest(self) -> None:
+    def _count_idle(self) -> None:
         """Count the idle time from now on."""
         if self._idle is not None:
             self._idle.cancel()
@@ -117,12 +126,7 @@ class ReaderPool:
 
     async def _end_idle(self) -> None:
         await asyncio.sleep(self._idle_s)
-        for _ in range(self._free.qsize()):
-            seat = self._free.get_nowait()
-            try:
-                await asyncio.shield(seat.end())
-            finally:
-                self._free.put_nowait(seat)
+        await self.rest()
 
 
 async def _batches(paths: Sequence[Job]) -> AsyncIterator[Batch]:

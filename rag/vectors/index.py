@@ -82,8 +82,11 @@ class VectorIndex:
         if await self._store.fact(_REBUILDING):
             self._begin_rebuild()
             return
+        spaces = await self._store.spaces()
+        if not spaces and not await asyncio.to_thread(_anything_in, self.folder):
+            return  # who has no files pays for no worker
         with contextlib.suppress(VectorsBroken):  # it is being made anew then
-            for space in await self._store.spaces():
+            for space in spaces:
                 await self.reconcile(space)
             await self._drop_unknown()
 
@@ -297,6 +300,13 @@ class VectorIndex:
         for name in await self.spaces():
             if name not in known:
                 await self.drop(name)
+
+
+def _anything_in(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except FileNotFoundError:
+        return False
 
 
 def _ids(reply: Reply) -> Ids:

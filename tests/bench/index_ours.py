@@ -52,6 +52,7 @@ async def _again(files: Files, collection: int, folder: Path) -> dict[str, Any]:
     await files.start()
     while not files.watcher.watched or files.indexer.now(collection) is not None:
         await asyncio.sleep(0.05)
+    await files.searcher.search(SearchWish((collection,), "a first question starts what answers questions"))
     times = []
     for number in range(5):
         await asyncio.sleep(1)

@@ -169,8 +169,8 @@ async def log_stage(client: Client, disk: Disk, model: Path) -> Seen:
     chat = await client.new_chat(NewChat(parameters=LONG))
     async for event in client.ask(chat.id, AskRequest(content="write a lot")):
         if isinstance(event, AskDelta) and not disk.is_full():
-            fill_last_page(log)
             disk.fill()
+            fill_last_page(log)  # last: whatever else is logged now finds no page either
     seen: Seen = {"beyond_the_page": log.stat().st_size % PAGE_BYTES, "usable": (await client.health()).status}
     disk.free()
     for file in (disk.folder / "run" / "children").glob("*.json"):  # an engine that is killed is worth a line

