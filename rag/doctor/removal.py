@@ -23,6 +23,7 @@ from rag.doctor import proof
 from rag.doctor.targets import Doomed, doomed, targets
 from rag.doctor.types import Receipt
 from rag.errors import VectorsBroken
+from rag.scan.patterns import rule_for
 from rag.store import lexical, records, salvage
 from rag.store.rows import Applied, CollectionRow, FileChange, Removed, Space
 from rag.store.store import FileStore
@@ -88,13 +89,13 @@ class Removal:
         """Otherwise the next look at the folder would bring back what the user took out."""
         there = await asyncio.to_thread(lambda: [Path(path) for path in paths if os.path.lexists(path)])
         below = [
-            path.relative_to(root.path).as_posix()
+            path.as_posix()
             for path in there
-            for root in collection.roots
-            if path.is_relative_to(root.path) and path != Path(root.path)
+            if any(path.is_relative_to(root.path) and path != Path(root.path) for root in collection.roots)
         ]
         before = list(collection.rules.get("exclude", ()))
-        added = [pattern for path in below if (pattern := _pattern(path)) not in before]
+        # By the whole path: another root may have a file of the same name.
+        added = [rule for path in below if (rule := rule_for(path)) not in before]
         if added:
             rules = {**collection.rules, "exclude": [*before, *dict.fromkeys(added)]}
             await self._store.update_collection(collection.id, rules=rules)
@@ -210,12 +211,6 @@ def _message(files: int, kept: int, proven: bool) -> str:
     else:
         words += "Traces were still found: run `jackdaw files doctor --repair`, then look again. "
     return words + "Chats keep what they quoted."
-
-
-def _pattern(path: str) -> str:
-    """A rule of .gitignore that names this path and nothing else."""
-    escaped = "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in path)
-    return f"/{escaped[:-1]}\\ " if escaped.endswith(" ") else f"/{escaped}"
 
 
 def _vacuum_small(connection: sqlite3.Connection) -> None:

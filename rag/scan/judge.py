@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rag.scan import known
 from rag.scan.ignore import IGNORE_FILES, Ignores
-from rag.scan.patterns import Patterns
+from rag.scan.patterns import Patterns, of_root
 from rag.scan.rules import Left, ScanRules
 from rag.types import SkipReason
 
@@ -38,8 +38,8 @@ class Judge:
 
     def __init__(self, root: Path, rules: ScanRules) -> None:
         self._rules = rules
-        self._include = Patterns.parse(rules.include, "include")
-        self._exclude = Patterns.parse(rules.exclude, "exclude")
+        self._include = Patterns.parse(of_root(rules.include, root), "include")
+        self._exclude = Patterns.parse(of_root(rules.exclude, root), "exclude")
         # Somebody who adds such a folder itself wants what is in it.
         self._vendored = rules.generated or _within_vendored(root)
 

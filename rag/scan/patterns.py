@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 _CLASSES = {
     "alnum": "0-9A-Za-z",
@@ -55,6 +56,24 @@ def parse_rule(line: str, number: int = 0) -> Rule | None:
     if not pieces:
         return None
     return Rule(text, number, negated, folders_only, anchored, tuple(_segments(pieces)))
+
+
+def rule_for(path: str) -> str:
+    """A rule that names this path, with "/" and absolute in what it is for, and nothing else."""
+    escaped = "".join(f"\\{letter}" if letter in "*?[]\\" else letter for letter in path.strip("/"))
+    return f"/{escaped[:-1]}\\ " if escaped.endswith(" ") else f"/{escaped}"
+
+
+def of_root(lines: Iterable[str], root: Path) -> list[str]:
+    """The lines with those that begin with the absolute path of this root made relative to it."""
+    above = rule_for(f"{root.as_posix()}/x").removesuffix("x")
+    return [_below(line, above) for line in lines]
+
+
+def _below(line: str, above: str) -> str:
+    negated = "!" if line.startswith("!") else ""
+    rest = line.removeprefix(negated).removeprefix(above)
+    return line if rest == line.removeprefix(negated) else f"{negated}/{rest}"
 
 
 def _pieces(pattern: str) -> list[str] | None:

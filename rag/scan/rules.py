@@ -14,6 +14,7 @@ MIB = 1024 * 1024
 class ScanRules:
     """The rules of a collection. Patterns are those of .gitignore; `include` wins over every rule but the size cap.
 
+    They hold below every root; one that begins with the absolute path of a root, in that root alone.
     `ignore_files`: obey .gitignore, .ignore and .jackdawignore. `secrets`, `generated` and `hidden`: read those too.
     `never` are folders that nothing brings in, not even `include`: where Jackdaw keeps what it has made of the files.
     """

@@ -199,3 +199,19 @@ async def test_a_removed_file_does_not_come_back_with_the_next_look(whole: Whole
     assert await lexical_hits(whole.store, whole.collection_id, "zebras") == []
     assert (whole.folder / "note 2.txt").exists()
     assert (await whole.doctor.examine()).findings == []
+
+
+async def test_a_removed_file_hides_no_file_of_the_same_name_below_another_root(whole: Whole, tmp_path: Path) -> None:
+    other = tmp_path / "other [1] "
+    other.mkdir()
+    (other / "note 2.txt").write_text("Giraffes have long necks and eat from the highest branches of the trees.")
+    await whole.store.add_root(whole.collection_id, str(other))
+    receipt = await whole.doctor.remove_paths([whole.collection_id], [str(whole.folder / "note 2.txt")])
+    assert receipt.proven
+    await whole.index()
+    assert len(await lexical_hits(whole.store, whole.collection_id, "giraffes")) == 1
+    assert await lexical_hits(whole.store, whole.collection_id, "zebras") == []
+
+    await whole.doctor.remove_paths([whole.collection_id], [str(other / "note 2.txt")])
+    await whole.index()
+    assert await lexical_hits(whole.store, whole.collection_id, "giraffes") == []

@@ -135,7 +135,7 @@ async def test_what_was_taken_out_stays_out(index: Index, tmp_path: Path) -> Non
     collection = await new_collection(index.store, "mine", str(folder))
     await add_files(index.store, collection.roots[0].id, {"a [1].md": ["Some text that is long enough."]})
     await index.removal.remove_paths([collection.id], [str(folder / "a [1].md")])
-    assert (await index.store.collection(collection.id)).rules["exclude"] == ["/a \\[1\\].md"]
+    assert (await index.store.collection(collection.id)).rules["exclude"] == [f"{folder}/a \\[1\\].md"]
     await index.removal.remove_paths([collection.id], [str(folder)])
     assert (await index.store.collection(collection.id)).roots == ()
 
