@@ -87,12 +87,14 @@ class Indexer:
             pace = Pace(self._throttle, cancel)
             # A watcher brings much that comes to nothing: nobody is told of that, and nothing is written.
             made = None if paths is None else await run.look(paths, full, pace)
+            embedded = 0
             if made is None or not made.is_empty:
-                embedded = await self._told(run, collection, pace, report, made, full=full)
-            else:
-                embedded = 0
-                if run.roots_changed:
-                    self._on_change(collection_id)
+                try:
+                    embedded = await self._told(run, collection, pace, report, made, full=full)
+                finally:
+                    self._store.log.empty_soon()  # what files said before stands in it
+            elif run.roots_changed:
+                self._on_change(collection_id)
         return run.report(embedded, time.monotonic() - began)
 
     async def change_embedder(self, collection_id: int, embedder_id: str, report: Tell, cancel: Cancel) -> IndexReport:

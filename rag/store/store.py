@@ -31,6 +31,7 @@ from rag.store.rows import (
 )
 from rag.store.schema import MIGRATIONS, TUNING
 from rag.store.vector_rows import Ids, Placement
+from rag.store.write_log import WriteLog
 from rag.types import EmbedderIdentity, Vectors
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class FileStore:
 
     def __init__(self, database: Database, mark: str) -> None:
         self.database = database
+        self.log = WriteLog(database)
         self.mark = mark  # of this database: its spaces are not those of another one in the same place
 
     @classmethod
@@ -70,6 +72,7 @@ class FileStore:
 
     async def close(self) -> None:
         """Wait for what runs, then close."""
+        await self.log.close()
         await self.database.close()
 
     # Collections and roots: rag/store/collection_rows.py. What the user said is on the disk when these return.
@@ -132,7 +135,10 @@ class FileStore:
         A batch costs one commit; some dozens of files, or 2,000 chunks, are a good size. Old chunks of a file answer
         until this returns.
         """
-        return await self.database.write(lambda c: changes.apply(c, batch))
+        applied = await self.database.write(lambda c: changes.apply(c, batch))
+        if applied.chunks_removed or applied.documents_removed:
+            self.log.note_deletion()
+        return applied
 
     async def document_by_hash(self, sha256: bytes, variant: str, parser_version: int) -> int | None:
         """The document that this content is, when it was read before."""

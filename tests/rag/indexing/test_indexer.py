@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sqlite3
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -59,9 +61,12 @@ async def index(shared: Rig, request: pytest.FixtureRequest) -> AsyncIterator[Ri
     yield made
     made.server.faults.clear()
     spaces = await made.files.store.spaces(made.collection)
+    row = await made.files.store.collection(made.collection)
     await made.files.store.remove_collection(made.collection)
     for space in spaces:
         await made.files.vectors.drop(space.name)
+    for embedder_id in filter(None, {row.embedder_id, row.next_embedder_id}):
+        await made.files.embedders.remove(embedder_id)  # with the connections that calls which were broken off hold
     await made.files.readers.rest()  # which of them a test replaced depends on the moment
 
 
@@ -103,6 +108,40 @@ async def test_of_a_changed_file_only_what_is_new_is_embedded(index: Rig) -> Non
     assert report.read == 1
     assert len(index.embedded()) - before < before
     assert (await index.found("lighthouses", "lexical")) == ["long.md"]
+
+
+async def test_what_a_file_said_before_is_in_no_byte_of_the_database_after_the_run(index: Rig) -> None:
+    database = index.files.store.database
+    stored = [database.path, database.path.with_name(f"{database.path.name}-wal")]
+
+    async def gone(text: bytes) -> bool:
+        return not any(text in file.read_bytes() for file in stored)
+
+    file = index.write("plan.md", "# Plan\n\nThe vault is opened with the number 7319 and a silver key.")
+    index.write("other.md", note(1, "other"))
+    await index.index()
+    assert not await gone(b"7319 and a silver key")
+    file.write_text("# Plan\n\nThere is no vault in this house any more, only a cupboard.")
+    reading, read = threading.Event(), threading.Event()
+
+    def hold(connection: sqlite3.Connection) -> int:
+        """A reader that is at work all through the run."""
+        (before,) = connection.execute("SELECT count(*) FROM chunks").fetchone()
+        reading.set()
+        read.wait(30)
+        (after,) = connection.execute("SELECT count(*) FROM chunks WHERE text LIKE '%7319%'").fetchone()
+        return int(before > 0) + int(after)
+
+    held = asyncio.create_task(database.read(hold))
+    await asyncio.to_thread(reading.wait)
+    try:
+        await index.index([file])
+        assert not await gone(b"7319 and a silver key")  # it is being read
+    finally:
+        read.set()
+    assert await held == 2  # it saw one moment, whatever was done meanwhile
+    await until(lambda: gone(b"7319 and a silver key"))
+    assert not await gone(b"only a cupboard")
 
 
 async def test_a_moved_folder_and_a_copy_cost_no_embedding(index: Rig) -> None:
