@@ -42,6 +42,7 @@ class ChromaProcess:
         self._work = folder / "work"
         self._folder, self._pidfiles, self._call_s = folder, pidfiles, call_s
         self._worker: Worker | None = None
+        self._file: list[int] | None = None  # what the index is known by: another one in its place is not ours
         self._starting = asyncio.Lock()
 
     @property
@@ -68,6 +69,10 @@ class ChromaProcess:
             if worker is not None:
                 await worker.stop()
 
+    def begin_anew(self) -> None:
+        """The index was moved away: whatever is opened next is the one."""
+        self._file = None
+
     async def _ready(self) -> Worker:
         async with self._starting:
             if self._worker is not None and self._worker.alive:
@@ -78,7 +83,8 @@ class ChromaProcess:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             worker = await Worker.start(self._spec())
             try:
-                await self._call(worker, "open", {"folder": str(self.index)}, (), OPEN_S)
+                params = {"folder": str(self.index), "file": self._file}
+                self._file = (await self._call(worker, "open", params, (), OPEN_S)).value["file"]
             except BaseException:
                 await worker.kill()
                 raise
@@ -117,10 +123,16 @@ class ChromaProcess:
         )
 
     def _full(self) -> bool:
-        return shutil.disk_usage(self._folder).free < LEAST_FREE_BYTES
+        return self._free_bytes() < LEAST_FREE_BYTES
+
+    def _free_bytes(self) -> int:
+        try:
+            return shutil.disk_usage(self._folder).free
+        except FileNotFoundError:  # somebody deleted it
+            return shutil.disk_usage(self._folder.parent).free
 
     def _disk_full(self) -> DiskFull:
-        free = shutil.disk_usage(self._folder).free
+        free = self._free_bytes()
         return DiskFull(
             f"The disk with {self._folder} is full: {free / 1e6:.1f} MB are free. The vector index is as it was.",
             free_bytes=free,

@@ -40,23 +40,39 @@ SYNC_SHARE = 20
 SYNC_LEAST, SYNC_MOST = 1000, 10_000
 
 
+class IndexGone(Exception):
+    """The files of the index were deleted, or others lie in their place."""
+
+
 class VectorIndexWorker:
     """Chroma on one folder."""
 
     def __init__(self) -> None:
         self._client: Any = None
         self._folder = Path()
+        self._file: list[int] | None = None
         self._collections: dict[str, Any] = {}
         self._writing = threading.Lock()
         self._asking = 0
         self._quiet = threading.Condition()
 
     def open(self, params: Mapping[str, Any], _: list[memoryview]) -> tuple[Any, Buffers]:
-        """Open the folder, with a client of Chroma that reads no environment and sends nothing."""
+        """Open the folder, with a client of Chroma that reads no environment and sends nothing.
+
+        `file` is what this answered before: the same one has to be there.
+        """
         self._folder = Path(params["folder"])
+        self._file = params["file"]
+        self.look()
         settings = Settings(_env_file=None, anonymized_telemetry=False, allow_reset=False)
         self._client = chromadb.PersistentClient(path=str(self._folder), settings=settings)
-        return {"version": chromadb.__version__}, ()
+        self._file = _identity(self._folder / FILE)
+        return {"version": chromadb.__version__, "file": self._file}, ()
+
+    def look(self) -> None:
+        """Chroma goes on with what it has in memory when its files are deleted. Raises IndexGone then."""
+        if self._file is not None and _identity(self._folder / FILE) != self._file:
+            raise IndexGone(f"{FILE} is not the one that was opened")
 
     def spaces(self, _: Mapping[str, Any], __: list[memoryview]) -> tuple[Any, Buffers]:
         """The names of all spaces."""
@@ -203,5 +219,21 @@ def methods() -> Mapping[str, Method]:
     """What the parent may ask."""
     os.umask(0o077)  # Chroma makes its files by it: 0644 otherwise
     worker = VectorIndexWorker()
-    names = ("open", "spaces", "add", "delete", "query", "count", "ids", "vectors", "drop", "compact")
-    return {name: getattr(worker, name) for name in names}
+    names = ("spaces", "add", "delete", "query", "count", "ids", "vectors", "drop", "compact")
+    return {"open": worker.open, **{name: _looking(worker, getattr(worker, name)) for name in names}}
+
+
+def _looking(worker: VectorIndexWorker, method: Method) -> Method:
+    def call(params: Mapping[str, Any], buffers: list[memoryview]) -> tuple[Any, Buffers]:
+        worker.look()
+        return method(params, buffers)
+
+    return call
+
+
+def _identity(file: Path) -> list[int] | None:
+    try:
+        facts = file.stat()
+    except OSError:
+        return None
+    return [facts.st_dev, facts.st_ino]

@@ -1,8 +1,8 @@
 """`VectorIndex`: the parent's side of the vector index. Chroma itself runs in one worker, chroma_worker.py.
 
-The index is a cache. A worker that dies or hangs is started again; if that does not help, the index is moved aside and
-made anew from the vectors in files.db, without embedding anything. Meanwhile questions raise VectorsBroken, and what is
-to be placed goes into the new one.
+The index is a cache. A worker that dies or hangs is started again; if that does not help, or somebody deleted the files
+under it, the index is moved aside and made anew from the vectors in files.db, without embedding anything. Meanwhile
+questions raise VectorsBroken, and what is to be placed goes into the new one.
 """
 
 from __future__ import annotations
@@ -257,6 +257,7 @@ class VectorIndex:
                 await self._store.put_fact(_REBUILDING, reason)
                 await self._chroma.stop()
                 await asyncio.to_thread(quarantine.move_aside, self._chroma.index, self.folder)
+                self._chroma.begin_anew()
                 self._begin_rebuild()
         raise VectorsBroken(self.problem or "The vector index has just been closed.")
 

@@ -188,6 +188,45 @@ async def test_a_damaged_index_is_quarantined_and_made_anew_with_the_same_result
     await whole_again(filled, nearest)
 
 
+def _delete_folder(filled: Filled) -> None:
+    shutil.rmtree(filled.folder / "vectors")
+
+
+def _delete_file(filled: Filled) -> None:
+    (filled.folder / "vectors/index/chroma.sqlite3").unlink()
+
+
+def _put_a_copy_in_its_place(filled: Filled) -> None:
+    shutil.copytree(filled.folder / "vectors", filled.folder / "copy")
+    shutil.rmtree(filled.folder / "vectors")
+    (filled.folder / "copy").rename(filled.folder / "vectors")
+
+
+def _delete_folder_and_kill(filled: Filled) -> None:
+    _delete_folder(filled)
+    assert filled.index.pid is not None
+    os.kill(filled.index.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_delete_folder, _delete_file, _put_a_copy_in_its_place, _delete_folder_and_kill],
+    ids=lambda one: one.__name__,
+)
+async def test_an_index_that_is_deleted_at_work_is_noticed_by_the_next_question(
+    filled: Filled, nearest: list[list[int]], damage: Callable[[Filled], None]
+) -> None:
+    await filled.index.start()
+    damage(filled)
+    with pytest.raises(VectorsBroken, match="only words"):
+        await filled.index.query(filled.space.name, vector("text 1"), 1)
+    await filled.index.wait_whole()
+    assert filled.index.problem == ""
+    assert await filled.nearest(filled.index) == nearest
+    assert (filled.folder / "vectors/index/chroma.sqlite3").exists()
+    assert await filled.store.missing_vectors(filled.space) == []
+
+
 async def test_while_the_index_is_made_anew_questions_say_so(filled: Filled, nearest: list[list[int]]) -> None:
     told: list[str] = []
     _cut("header.bin", 50)(filled.folder)  # kills the worker by SIGSEGV
