@@ -96,6 +96,7 @@ class Doctor:
         kept = [*salvage.quarantined(database.path), *quarantine.quarantined(self._vectors.folder)]
         if kept:
             message, hint = "What was damaged once was moved aside and is still there.", "Nothing needs it."
+            message = f"{await self._store.told()} {message}".lstrip()
             names = [str(path) for path in kept]
             found.append(Finding("quarantined", len(kept), message, hint, repaired=repair, examples=names))
             if repair:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rag.doctor.targets import Doomed
 from rag.doctor.traces import Needles, files_below, found_in
+from rag.store.collections_copy import copy_of
 from rag.store.schema import fts_table
 from rag.store.vector_rows import Ids
 
@@ -63,6 +64,7 @@ def unexplained(connection: sqlite3.Connection, found: Iterable[bytes], gone: Do
 def index_files(database: Path, vectors: Path) -> list[Path]:
     """Every file of the index, with logs and with what was moved aside when it was damaged."""
     beside = [*database.parent.glob(f"{database.name}*"), *vectors.parent.glob(f"{vectors.name}.broken-*")]
+    beside += database.parent.glob(f"{copy_of(database).name}*")
     return files_below([*sorted(beside), vectors])
 
 

@@ -49,22 +49,23 @@ def by_name(connection: sqlite3.Connection, name: str, chat_id: str) -> Collecti
     return _found(connection, "name = ? AND chat_id = ?", (name, chat_id), name)
 
 
-def create(connection: sqlite3.Connection, new: NewCollectionRow) -> CollectionRow:
-    """Make an empty collection with its lexical index. Raises CollectionExists, BadCollection."""
+def create(connection: sqlite3.Connection, new: NewCollectionRow, number: int | None = None) -> CollectionRow:
+    """Make an empty collection with its lexical index; `number` is its id. Raises CollectionExists, BadCollection."""
     _check_name(new.name)
-    values = (new.name, new.chat_id, json.dumps(dict(new.rules)), new.embedder_id, new.reranker_id)
+    values = (number, new.name, new.chat_id, json.dumps(dict(new.rules)), new.embedder_id, new.reranker_id)
     flags = (new.local_only, new.watch, time.time())
     try:
-        number = connection.execute(
-            """INSERT INTO collections (name, chat_id, rules, embedder_id, reranker_id, local_only, watch, created_at,
-               next_embedder_id, paused, problem, lexical_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, '', 0, '', 0)""",
+        made = connection.execute(
+            """INSERT INTO collections (id, name, chat_id, rules, embedder_id, reranker_id, local_only, watch,
+               created_at, next_embedder_id, paused, problem, lexical_version)
+               VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '', 0, '', 0)""",
             (*values, *flags),
         ).lastrowid
     except sqlite3.IntegrityError as error:
         raise _exists(new.name) from error
-    assert number is not None
-    lexical.create(connection, number)
-    return one(connection, number)
+    assert made is not None
+    lexical.create(connection, made)
+    return one(connection, made)
 
 
 def update(connection: sqlite3.Connection, collection_id: int, changes: Mapping[str, Any]) -> CollectionRow:

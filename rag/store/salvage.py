@@ -30,7 +30,8 @@ def quarantined(path: Path) -> list[Path]:
 
 
 def take_over(connection: sqlite3.Connection, damaged: Path) -> None:
-    """Copy the tables of what the user had added; a table that cannot be read is left out."""
+    """Copy the tables of what the user had added, but for what is here; a table that cannot be read is left out."""
+    here = set(connection.execute("SELECT id FROM collections"))
     with contextlib.ExitStack() as opened:
         try:
             source = sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)
@@ -39,7 +40,7 @@ def take_over(connection: sqlite3.Connection, damaged: Path) -> None:
                 _copy(source, connection, table)
         except sqlite3.Error as error:
             log.warning("%s cannot be read: %s", damaged.name, error)
-    for (number,) in connection.execute("SELECT id FROM collections").fetchall():
+    for (number,) in set(connection.execute("SELECT id FROM collections")) - here:
         lexical.create(connection, number)
 
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import secrets
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from models.database import Database
 from models.errors import DatabaseCorrupt, DatabaseTooNew
 from rag.errors import IndexTooNew
-from rag.store import changes, collection_rows, documents, lexical, listing, passages, records, salvage, vector_rows
+from rag.store import (
+    changes,
+    collection_rows,
+    collections_copy,
+    documents,
+    lexical,
+    listing,
+    passages,
+    records,
+    salvage,
+    vector_rows,
+)
 from rag.store.rows import (
     Applied,
     CheckRow,
@@ -37,6 +49,9 @@ from rag.types import EmbedderIdentity, Vectors
 log = logging.getLogger(__name__)
 
 _MARK = "mark"
+_REPLACED = "replaced"  # fact: what is told of a damaged database whose place this one took
+
+T = TypeVar("T")
 
 
 class FileStore:
@@ -49,26 +64,36 @@ class FileStore:
     def __init__(self, database: Database, mark: str) -> None:
         self.database = database
         self.log = WriteLog(database)
+        self._copy = collections_copy.copy_of(database.path)
         self.mark = mark  # of this database: its spaces are not those of another one in the same place
 
     @classmethod
     async def open(cls, path: Path) -> FileStore:
         """Open the index, or make an empty one.
 
-        A damaged one is moved to `….corrupt-1` (one is kept), and what the user had added is taken over into an empty
-        one, whose files are then read again. Raises IndexTooNew, DatabaseBusy, DiskFull.
+        A damaged one is moved to `….corrupt-1` (one is kept). What the user had added is taken over into the empty one
+        in its place, from a copy (rag/store/collections_copy.py) and from what can be read of the damaged one; `told`
+        says so. Its files are then to be read again: the collections say so by their `problem`.
+        Raises IndexTooNew, DatabaseBusy, DiskFull.
         """
+        damaged: Path | None = None
         try:
             database = await Database.open(path, MIGRATIONS, tuning=TUNING)
         except DatabaseTooNew as error:
             raise IndexTooNew(error.message, hint=error.hint) from error
         except DatabaseCorrupt as error:
             log.warning("%s Its collections are taken over into an empty index.", error.message)
-            kept = await salvage.move_aside(path)
+            damaged = await salvage.move_aside(path)
             database = await Database.open(path, MIGRATIONS, tuning=TUNING)
-            await database.write(lambda connection: salvage.take_over(connection, kept), durable=True)
-        mark = await database.write(_begin)
-        return cls(database, mark)
+        mark = await database.write(lambda connection: _begin(connection, path, damaged), durable=True)
+        store = cls(database, mark)
+        await store._write_copy()
+        return store
+
+    async def told(self) -> str:
+        """That the index was damaged and what became of it, in a sentence, while the damaged one is still there."""
+        kept = await asyncio.to_thread(salvage.quarantined, self.database.path)
+        return await self.fact(_REPLACED) if kept else ""
 
     async def close(self) -> None:
         """Wait for what runs, then close."""
@@ -91,25 +116,27 @@ class FileStore:
 
     async def create_collection(self, new: NewCollectionRow) -> CollectionRow:
         """Raises CollectionExists, BadCollection."""
-        return await self.database.write(lambda c: collection_rows.create(c, new), durable=True)
+        return await self._said(lambda c: collection_rows.create(c, new))
 
     async def update_collection(self, collection_id: int, **columns: Any) -> CollectionRow:
         """Change columns by their names in CollectionRow: `name="x", paused=True`.
 
         Raises CollectionNotFound, CollectionExists, BadCollection.
         """
-        return await self.database.write(lambda c: collection_rows.update(c, collection_id, columns), durable=True)
+        if not columns.keys() & collections_copy.KEPT:
+            return await self.database.write(lambda c: collection_rows.update(c, collection_id, columns), durable=True)
+        return await self._said(lambda c: collection_rows.update(c, collection_id, columns))
 
     async def remove_collection(self, collection_id: int) -> Applied:
         """Remove it with everything that is of it alone; its Chroma spaces are the caller's (see `spaces`).
 
         What is proven gone is made by rag/doctor/removal.py.
         """
-        return await self.database.write(lambda c: changes.remove_collection(c, collection_id), durable=True)
+        return await self._said(lambda c: changes.remove_collection(c, collection_id))
 
     async def add_root(self, collection_id: int, path: str) -> RootRow:
         """Add an absolute path; one that is there already is given back. Raises CollectionNotFound."""
-        return await self.database.write(lambda c: collection_rows.add_root(c, collection_id, path), durable=True)
+        return await self._said(lambda c: collection_rows.add_root(c, collection_id, path))
 
     async def root(self, root_id: int) -> RootRow:
         """Raises RootNotFound."""
@@ -117,7 +144,7 @@ class FileStore:
 
     async def remove_root(self, root_id: int) -> Applied:
         """Remove a root with its files and all that is of them alone."""
-        return await self.database.write(lambda c: changes.remove_root(c, root_id), durable=True)
+        return await self._said(lambda c: changes.remove_root(c, root_id))
 
     async def set_root_problem(self, root_id: int, problem: str) -> None:
         """Note why a root cannot be read now; "" when it can."""
@@ -205,9 +232,7 @@ class FileStore:
 
         Chroma's part of them is the caller's. Raises CollectionNotFound.
         """
-        return await self.database.write(
-            lambda c: vector_rows.switch(c, collection_id, embedder_id, space, mark=self.mark), durable=True
-        )
+        return await self._said(lambda c: vector_rows.switch(c, collection_id, embedder_id, space, mark=self.mark))
 
     async def missing_vectors(self, space: Space, limit: int = 1024, after: int = 0) -> list[MissingVector]:
         """Chunks of the space that are to be embedded, in the order of their ids, equal texts once."""
@@ -319,10 +344,41 @@ class FileStore:
         """Keep a single value."""
         await self.database.write(lambda c: records.put_fact(c, name, value))
 
+    async def _said(self, change: Callable[[sqlite3.Connection], T]) -> T:
+        """Write what the user said, then the copy of that."""
+        done = await self.database.write(change, durable=True)
+        await self._write_copy()
+        return done
 
-def _begin(connection: sqlite3.Connection) -> str:
+    async def _write_copy(self) -> None:
+        await self.database.maintain(lambda connection: collections_copy.write(connection, self._copy))
+
+
+def _begin(connection: sqlite3.Connection, path: Path, damaged: Path | None) -> str:
     """What is done at each start: indexes of an older tokenization are made anew, a new database gets its mark."""
-    lexical.rebuild_outdated(connection)
     if not records.fact(connection, _MARK):
+        _take_over(connection, path, damaged)
         records.put_fact(connection, _MARK, f"s{secrets.token_hex(4)}")
+    lexical.rebuild_outdated(connection)
     return records.fact(connection, _MARK)
+
+
+def _take_over(connection: sqlite3.Connection, path: Path, damaged: Path | None) -> None:
+    """Fill a new database with what the user had said to the one before it."""
+    collections_copy.put_back(connection, collections_copy.read(collections_copy.copy_of(path)))
+    if damaged is not None:
+        salvage.take_over(connection, damaged)
+    numbers = [row.id for row in collection_rows.every(connection, None)]
+    for number in numbers:
+        anew = {"problem": collections_copy.READ_AGAIN, "indexed_at": None, "next_embedder_id": ""}
+        collection_rows.update(connection, number, anew)
+    if damaged is not None:
+        records.put_fact(connection, _REPLACED, _replaced(damaged, len(numbers)))
+
+
+def _replaced(damaged: Path, collections: int) -> str:
+    done = {
+        0: "No collection of it could be put back: add your folders again.",
+        1: "Its collection was put back, and the files are read again.",
+    }.get(collections, f"Its {collections} collections were put back, and the files are read again.")
+    return f"The index was damaged and is kept as {damaged.name}. {done}"

@@ -11,7 +11,7 @@ import pytest
 
 from desktop.client import Client
 from desktop.paths import Paths
-from desktop.wire_files import AddRoots, FilesDoctorRequest, SearchRequest
+from desktop.wire_files import AddRoots, FilesDoctorRequest, NewCollection, SearchRequest
 from tests.service.files_rig import ended
 from tests.service.running import RunningService, eventually, eventually_async, running
 
@@ -85,3 +85,39 @@ async def _reach(client: Client, job_id: str, files: int) -> None:
         return job.state == "done" or (job.state == "running" and job.done >= files)
 
     await eventually_async(reached, 60)
+
+
+def test_a_damaged_index_is_told_and_its_collections_are_read_again(
+    home: Paths, engine_environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "heron.txt").write_text("The heron stands in the shallow water of the mill pond every morning.\n")
+
+    async def fill(client: Client) -> None:
+        made = await client.new_collection(
+            NewCollection(name="birds", roots=[str(tmp_path)], local_only=True, watch=False)
+        )
+        assert (await ended(client, made.job_id)).state == "done"
+
+    with running(home, environ=engine_environ) as service:
+        service.use(fill)
+    with home.files_database.open("r+b") as file:
+        file.write(bytes(4096))
+
+    async def look(client: Client) -> None:
+        async def read_again() -> bool:
+            (birds,) = await client.collections()
+            return (birds.files, birds.state, birds.problem) == (1, "ready", "")
+
+        await eventually_async(read_again, 60)
+        (birds,) = await client.collections()
+        assert (birds.name, birds.local_only, birds.watch) == ("birds", True, False)
+        (best,) = (await client.search_files(SearchRequest(collection="birds", query="mill pond", k=1))).results
+        assert best.path == "heron.txt"
+        told = (await client.files_status()).problem
+        assert "damaged" in told and "read again" in told
+        report = await client.files_doctor(FilesDoctorRequest(repair=True))
+        assert any(told in finding.message for finding in report.findings if finding.kind == "quarantined")
+        assert (await client.files_status()).problem == ""
+
+    with running(home, environ=engine_environ) as service:
+        service.use(look)

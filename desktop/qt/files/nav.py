@@ -114,6 +114,7 @@ class FilesNav(Pane):
         self.add = IconButton(theme, "folder-plus", "Add a collection", token="accent")
         self.doctor = Button(theme, "Check the index", "ghost", icon="activity", small=True)
         self._none = Label(theme, "", "small", "text3", wrap=True)
+        self.problem = Label(theme, "", "small", "danger", wrap=True)
         self._disk = Label(theme, "–", "small", "text2")
         self._embedder = ElidedLabel(theme, "–", "small", "text2")
         self._embedder.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -153,7 +154,9 @@ class FilesNav(Pane):
             self.rows.setCurrentIndex(index)
 
     def show_status(self, status: IndexStatus) -> None:
-        """The figures at the foot."""
+        """The figures at the foot, with what is wrong with the index as a whole."""
+        self.problem.setText(status.problem)
+        self.problem.setVisible(bool(status.problem))
         self._disk.setText(in_bytes(disk_bytes(status)))
         self._embedder.setText(status.embedder_name or "–")
         self._embedder.setAccessibleDescription(status.runtime)
@@ -209,6 +212,10 @@ class FilesNav(Pane):
         foot = QWidget()
         foot_column = column(foot, margins=(4, 8, 16, 12), gap=4)
         lines = column(margins=(12, 0, 0, 0), gap=4)
+        problem = row(margins=(12, 0, 0, 0))
+        problem.addWidget(self.problem)
+        self.problem.hide()
+        foot_column.addLayout(problem)
         doctor = row()
         doctor.addWidget(self.doctor)
         doctor.addStretch(1)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from desktop import wire_files as wire
 from desktop.paths import Paths
 from desktop.service.chats import Chats
+from desktop.service.errors import ServiceError
 from desktop.service.events import EventLog
 from desktop.service.files.chat_files import ChatFiles
 from desktop.service.files.checks import FileChecks
@@ -33,6 +34,7 @@ from models.library import Library, LibraryModel
 from models.progress import Cancel
 from rag.errors import RagError
 from rag.files import Files, FilesHooks, FilesPlaces
+from rag.store.collections_copy import READ_AGAIN
 
 if TYPE_CHECKING:
     from engine.llama_server import LlamaServer
@@ -64,6 +66,7 @@ class FilesPart:
         """After the listeners, in the background: compare the stores, watch, forget what was attached to lost chats."""
         self.news.start()
         await self.index.start()
+        await self._read_again()
         self._forgetting = asyncio.create_task(self._forget(), name="forget attached files")
 
     async def close(self) -> None:
@@ -73,6 +76,15 @@ class FilesPart:
             self._forgetting.cancel()
             await asyncio.gather(self._forgetting, return_exceptions=True)
         await self.news.close()
+
+    async def _read_again(self) -> None:
+        """Start the jobs of collections that were put back after the database was lost."""
+        for row in await self.index.store.collections(None):
+            if row.problem == READ_AGAIN and row.roots and not row.paused:
+                try:
+                    await self.collections.start_index(row.id)
+                except (ServiceError, RagError, ModelsError) as error:  # its problem says it, and the next start tries
+                    log.warning("the collection %d is not read again: %s", row.id, error)
 
     async def _forget(self) -> None:
         try:
@@ -101,8 +113,12 @@ class FilesPart:
             runtime=figures.chosen or (usual.runtime if usual is not None else ""),
             on_battery=self.index.throttle.on_battery,
             watching=len(self.index.watcher.watched),
-            problem=self.index.vectors.problem or next(iter(self.index.watcher.problems.values()), ""),
+            problem=await self._problem(),
         )
+
+    async def _problem(self) -> str:
+        watching = next(iter(self.index.watcher.problems.values()), "")
+        return self.index.vectors.problem or await self.index.store.told() or watching
 
     def usual_embedder(self) -> str:
         """The embedder of a new collection."""

@@ -12,10 +12,12 @@ from pytestqt.qtbot import QtBot
 from desktop.client import Client
 from desktop.qt.components.button import IconButton
 from desktop.qt.components.dialog import Dialog
+from desktop.qt.files.nav import FilesNav
 from desktop.qt.files.page import FilesPage
 from desktop.qt.files.table_model import Column
 from desktop.qt.shell import MainWindow
-from desktop.wire_files import Check
+from desktop.qt.theme import Theme
+from desktop.wire_files import Check, IndexStatus
 from tests.qt.accessible import too_small, unnamed
 from tests.qt.files.conftest import PARROTS
 from tests.qt.window.steps import until
@@ -320,3 +322,19 @@ def test_the_doctor_counts_what_must_agree(indexed: FilesPage, folder: Path, qtb
     assert counts.failed == 1
     assert doctor.look.isEnabled()
     doctor.close_overlay()
+
+
+def test_what_is_wrong_with_the_index_as_a_whole_stands_below_the_collections(theme: Theme, qtbot: QtBot) -> None:
+    nav = FilesNav(theme)
+    qtbot.addWidget(nav)
+    nav.show()
+    sound = IndexStatus(
+        collections=1, files=1, chunks=1, vectors=1, database_bytes=1, vectors_bytes=1, embedder_name="", runtime=""
+    )
+    nav.show_status(sound)
+    assert not nav.problem.isVisible()
+    nav.show_status(sound.model_copy(update={"problem": "The index was <b>damaged</b>."}))
+    assert nav.problem.isVisible() and nav.problem.text() == "The index was <b>damaged</b>."
+    assert nav.problem.textFormat() == Qt.TextFormat.PlainText
+    nav.show_status(sound)
+    assert not nav.problem.isVisible()

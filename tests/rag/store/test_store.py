@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -237,6 +238,66 @@ async def test_a_newer_index_is_left_alone_and_a_damaged_one_keeps_what_the_user
         await FileStore.open(path)
 
 
+async def said(store: FileStore) -> list[tuple[object, ...]]:
+    """What the user said of every collection."""
+    rows = await store.collections(None)
+    names = ("id", "name", "chat_id", "embedder_id", "reranker_id", "local_only", "watch", "paused", "rules")
+    roots = [[root.path for root in one.roots] for one in rows]
+    return [(*(getattr(one, name) for name in names), paths) for one, paths in zip(rows, roots, strict=True)]
+
+
+async def test_collections_outlive_the_loss_of_every_page_that_told_of_them(tmp_path: Path) -> None:
+    path, copy = tmp_path / "files.db", tmp_path / "files-collections.json"
+    made = await FileStore.open(path)
+    assert not copy.exists()  # there is nothing to tell
+    gone = await new_collection(made, "secret plans")
+    notes = await new_collection(made, "notes", "/home/me/n\udce9tes")
+    await made.add_root(notes.id, "/home/me/more")
+    await made.create_collection(NewCollectionRow("attached", "mini", chat_id="c1", watch=False))
+    await made.update_collection(
+        notes.id, local_only=True, paused=True, reranker_id="r", rules={"exclude": ["*.log"]}, embedder_id="other"
+    )
+    await add_files(made, notes.roots[0].id, {"a.txt": ["text"]})
+    await made.remove_collection(gone.id)
+    before = await said(made)
+    assert len(before) == 2
+    await made.close()
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+    assert b"secret plans" not in copy.read_bytes()
+    with path.open("r+b") as file:
+        file.write(os.urandom(4096))  # page 1: nothing of the file can be read by SQLite
+
+    again = await FileStore.open(path)
+    assert await said(again) == before
+    kept = await again.collection(notes.id)
+    assert "read again" in kept.problem and kept.indexed_at is None
+    told = await again.told()
+    assert "damaged" in told and "files.db.corrupt-1" in told and "2 collections were put back" in told
+    await add_files(again, kept.roots[0].id, {"a.txt": ["text"]})
+    assert await sound(again) and await lexical_hits(again, kept.id, "text") == [1]
+    await again.close()
+
+    path.unlink()  # gone as a whole
+    (tmp_path / "files.db.corrupt-1").unlink()
+    third = await FileStore.open(path)
+    assert await said(third) == before and await third.told() == ""
+    for one in await third.collections(None):
+        await third.remove_collection(one.id)
+    await third.close()
+    assert not copy.exists()
+
+
+@pytest.mark.parametrize(
+    "copy",
+    ["", "[]", '{"version": 1}', '{"version": 1, "collections": 5}', '{"version": 1, "collections": [{"id": 1}]}'],
+)
+async def test_a_copy_of_the_collections_that_makes_no_sense_stops_nothing(tmp_path: Path, copy: str) -> None:
+    (tmp_path / "files-collections.json").write_text(copy)
+    store = await FileStore.open(tmp_path / "files.db")
+    assert await store.collections(None) == []
+    await store.close()
+
+
 _NAMES = st.sampled_from(["a.py", "b.txt", "dir/c.md", "dir/d.md"])
 _TEXTS = st.lists(st.sampled_from(["alpha beta", "getValue x", "gamma", "delta"]), min_size=1, max_size=3)
 _STEP = st.one_of(
@@ -252,7 +313,7 @@ _STEP = st.one_of(
 @given(st.lists(st.lists(_STEP, min_size=1, max_size=5), min_size=1, max_size=6))
 async def test_after_any_changes_the_indexes_hold_what_the_files_say(tmp_path: Path, batches: list) -> None:  # type: ignore[type-arg]
     path = tmp_path / "files.db"
-    for file in tmp_path.glob("files.db*"):
+    for file in tmp_path.glob("files*"):
         file.unlink()
     store = await FileStore.open(path)
     collections = [await new_collection(store), await new_collection(store, "other", "/srv/other")]
