@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from models.errors import Cancelled
 from rag.errors import EmbedderFailed, VectorsBroken
 from rag.indexing.pace import Pace
 from rag.store.rows import MissingVector, Space
@@ -23,6 +24,7 @@ from rag.vectors.index import VectorIndex
 CALL_TEXTS = 128  # about a second of work: what a chat has to wait for at most, at half of the processors
 CALLS = 3  # while one is embedded, the next is on its way and the vectors of the last are written
 _LOOK_S = 0.2
+_GRACE_S = 2.0  # for calls that are under way when work is broken off: mostly they end within it, and nothing is lost
 
 
 @dataclass(slots=True)
@@ -68,6 +70,10 @@ class SpaceWork:
                 await _wait(feed, calls)
                 calls = _running(calls)
             await self.place()
+        except Cancelled:
+            if calls:
+                await asyncio.wait(calls, timeout=_GRACE_S)  # what they come to is kept
+            raise
         finally:
             await _end(calls)
 

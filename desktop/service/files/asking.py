@@ -25,6 +25,7 @@ from rag.answer.prompt import NOT_IN_FILES, conversation
 from rag.answer.types import Turn
 
 NO_MODEL = "none"
+TEMPERATURE = 0  # to quote is no matter of chance: the same passages give the same answer; chats have their own
 ROLES = ("user", "assistant", "system")
 _ENDED = b": that is all\n\n"
 
@@ -164,7 +165,7 @@ class _Question:
             await self._stream(server, given, news)
 
     async def _stream(self, server: LlamaServer, given: Given, news: asyncio.Queue[bytes]) -> None:
-        citations, payload = given.filter(), {"messages": given.messages}
+        citations, payload = given.filter(), {"messages": given.messages, "temperature": TEMPERATURE}
         prompt_tokens: int | None = None
         now = asyncio.get_running_loop().time
         heard_at = now()
