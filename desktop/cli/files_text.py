@@ -148,7 +148,10 @@ def rules(console: Console, found: files.CollectionRules) -> str:
     """What of its folders a collection reads, by the names of the options."""
     rows = []
     for name, value in found.model_dump().items():
-        shown = {True: "yes", False: "no"}.get(value, str(value)) if not isinstance(value, list) else " ".join(value)
+        if isinstance(value, bool):
+            shown = "yes" if value else "no"
+        else:
+            shown = " ".join(value) if isinstance(value, list) else str(value)
         rows.append((name.replace("_", "-"), shown or "-"))
     return console.table(("RULE", ""), rows)
 

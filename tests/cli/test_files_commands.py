@@ -124,6 +124,35 @@ def test_collections_are_made_changed_and_removed(travel: CommandLine) -> None:
     assert "There are: travel." in missing.stderr
 
 
+def test_rules_are_shown_and_those_that_are_said_are_changed(travel: CommandLine) -> None:
+    rules = ("files", "collections", "rules", "drafts")
+    travel.inside("files", "collections", "new", "drafts", "--exclude", "*.bak", "--generated")
+    before = travel.inside(*rules)
+    assert (before["exclude"], before["generated"], before["hidden"]) == (["*.bak"], True, False)
+    changed = travel.inside(*rules, "--hidden", "--no-ignore-files", "--max-file-mib", "1", "--include", "a b.md")
+    said = {"hidden": True, "ignore_files": False, "max_file_mib": 1, "include": ["a b.md"]}
+    assert changed == {**before, **said}
+    assert travel.inside(*rules) == changed
+    shown = dict(line.split(None, 1) for line in travel.text(*rules).splitlines()[1:])
+    assert {name: shown[name].strip() for name in ("exclude", "hidden", "ignore-files", "max-file-mib", "secrets")} == {
+        "exclude": "*.bak",
+        "hidden": "yes",
+        "ignore-files": "no",
+        "max-file-mib": "1",
+        "secrets": "no",
+    }
+    replaced = travel.inside(*rules, "--exclude", "old/", "--exclude", "!old/kept.md", "--no-hidden")
+    assert (replaced["exclude"], replaced["hidden"], replaced["include"]) == (
+        ["old/", "!old/kept.md"],
+        False,
+        ["a b.md"],
+    )
+    travel.inside("files", "collections", "rm", "drafts")
+    missing = travel.run(*rules, "--hidden")
+    assert missing.returncode == 1
+    assert "drafts" in missing.stderr and "There are: travel." in missing.stderr
+
+
 def test_checks_are_kept_and_run(travel: CommandLine) -> None:
     made = travel.inside("files", "checks", "add", "-c", "travel", "--expect", "ferries.md", "bicycles free of charge")
     assert made["passed"]
@@ -225,3 +254,5 @@ def test_removing_prints_the_receipt_and_the_file_stays(travel: CommandLine, fol
     )
     again = travel.inside("files", "collections", "index", "travel")
     assert again["collection"]["files"] == 1
+    nothing = travel.run("files", "rm", str(folder / "planes.txt"))
+    assert (nothing.returncode, nothing.stdout.strip()) == (1, "None of this was in the index.")
