@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from models.errors import Cancelled
+from models.errors import BinaryMissing, Cancelled
 from models.progress import Cancel
 from rag.embedding.embedders import Embedders
 from rag.errors import RagError
@@ -75,7 +75,7 @@ class Indexer:
         stops the others. What is done stays done when this is cancelled or killed. `report` gets an IndexNow some ten
         times a second; its `progress` is what a job tells.
         Raises CollectionNotFound, EmbedderMissing and EmbedderFailed (what was read can be found by its words then),
-        DiskFull, Cancelled.
+        BinaryMissing when no reader can be started, DiskFull, Cancelled. The next run goes on where this one ended.
         """
         began = time.monotonic()
         order = self._orders[collection_id]
@@ -144,7 +144,7 @@ class Indexer:
             await self._allow_roots()
             try:
                 embedded = await self._make(run, collection, pace, tracker, made, full=full)
-            except RagError as error:
+            except (RagError, BinaryMissing) as error:
                 await self._store.update_collection(collection.id, problem=error.message)
                 raise
             await self._store.update_collection(collection.id, indexed_at=time.time(), problem="")

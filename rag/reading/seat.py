@@ -175,7 +175,8 @@ class Seat:
                 why = str(error) or f"It does not answer within {_START_S:.0f} seconds."
             if self._closed:
                 raise ReadersClosed
-        raise BinaryMissing(f"No file can be read: {why}", hint="Run `jackdaw doctor`.")
+        hint = "Index again: it goes on with what is left. If that ends the same way, run `jackdaw doctor`."
+        raise BinaryMissing(f"No file can be read: {why}", hint=hint)
 
     def _blame(self, name: str, died: WorkerDied) -> ParseFailed:
         if self._closed:

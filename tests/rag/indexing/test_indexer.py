@@ -12,10 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from models.errors import Cancelled
+from models.errors import BinaryMissing, Cancelled
 from rag.embedding.choices import Definition
 from rag.errors import EmbedderFailed
 from rag.files import Files, FilesHooks
+from rag.indexing.indexer import Indexer, IndexParts
+from rag.reading.pool import ReaderPool
+from rag.reading.types import Limits
 from tests.rag.embedding.fake_servers import FakeEmbeddings
 from tests.rag.indexing.rig import Rig, collection, places, rig, until
 from tests.rag.reading.making import pdf
@@ -200,6 +203,33 @@ async def test_while_the_embedder_fails_words_are_found_and_the_next_run_goes_on
     assert (report.read, report.embedded) == (0, 6)
     assert (await index.files.store.collection(index.collection)).problem == ""
     assert (await index.found(TOPICS[1], "dense"))[0].startswith("n1/")
+
+
+async def test_readers_that_cannot_start_end_the_run_with_a_reason_and_nothing_is_lost(index: Rig) -> None:
+    write_notes(index, 10)
+    await index.index()
+    index.write("n0/note0.md", "# Changed\n\nNow there is something about albatrosses in this note of the index.")
+    for number in range(10, 20):
+        index.write(f"later/{number}.md", note(number, "later"))
+    files = index.files
+    starved = ReaderPool(index.root.parent / "starved", None, 1, Limits(memory_bytes=1 << 20))
+    parts = IndexParts(files.store, files.vectors, files.embedders, starved)
+    try:
+        with pytest.raises(BinaryMissing, match="No file can be read") as failed:
+            await Indexer(parts, files.throttle, lambda _: None).index(index.collection, lambda _: None, index.cancel)
+    finally:
+        await starved.close()
+    assert "goes on" in failed.value.hint
+    assert "No file can be read" in (await files.store.collection(index.collection)).problem
+    assert sorted(await index.found("note number", "lexical", k=20)) == sorted(
+        f"n{n % 3}/note{n}.md" for n in range(10)
+    )
+
+    report = await index.index()
+    assert (report.read, report.failed) == (11, 0)
+    assert (await files.store.collection(index.collection)).problem == ""
+    assert await index.found("albatrosses", "lexical") == ["n0/note0.md"]
+    assert (await files.store.counts(index.collection)).indexed == 20
 
 
 async def test_after_a_pause_nothing_is_read_or_embedded_twice(index: Rig) -> None:
