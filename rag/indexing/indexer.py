@@ -112,7 +112,8 @@ class Indexer:
         try:
             await self._store.update_collection(collection_id, next_embedder_id=embedder_id)
             async with self._telling.of(collection_id, report) as tracker:
-                tracker.again((await self._store.counts(collection_id)).chunks)
+                chunks = (await self._store.counts(collection_id)).chunks
+                tracker.again(chunks, done=min(chunks, await self._store.count_wanted(work.space)))
                 with counted(work, tracker) as told:
                     pace = Pace(self._throttle, cancel, told)
                     await work.fill(embedder, Feed(ended=True), pace)

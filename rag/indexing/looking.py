@@ -55,10 +55,16 @@ async def look_at(
     try:
         seen = await asyncio.to_thread(_see, place, replace(rules, never=(store.database.path.parent,)), pace, inner)
     except (RootNotFound, OSError) as error:
-        return Unreadable(root, error.message if isinstance(error, RootNotFound) else f"{place}: {error.strerror}")
+        return Unreadable(root, _problem(place, error))
     if inner is None and not seen and _may_be_unmounted(place, known):
         return Unreadable(root, f"{place} is empty, and was on another disk: it may not be mounted.")
     return Look(root.id, known, seen, stale, inner)
+
+
+def _problem(place: Path, error: RootNotFound | OSError) -> str:
+    if isinstance(error, RootNotFound):
+        return error.message
+    return f"{place} is not there." if isinstance(error, FileNotFoundError) else f"{place}: {error.strerror}."
 
 
 def below(root: RootRow, paths: Iterable[Path]) -> list[Path]:

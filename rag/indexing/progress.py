@@ -155,10 +155,10 @@ class Tracker:
         total = self._now.bytes_done + sum(self._unread.values())
         self._now = replace(self._now, files_total=self._now.files_done + len(self._unread), bytes_total=total)
 
-    def again(self, chunks: int) -> None:
-        """So many chunks are to be embedded by another model; no file is read."""
+    def again(self, chunks: int, done: int = 0) -> None:
+        """So many chunks are to be embedded by another model, of which some are already; no file is read."""
         self._now = replace(self._now, stage="embedding", chunks_total=chunks)
-        self._until = chunks
+        self._until, self._placed = chunks, done
 
     def written(self, files: Sequence[tuple[int, str, int]], chunks_added: int) -> None:
         """One transaction is on the disk: root, path and chunks of files that were read, or could not be.

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 POLL_EVERY_S = 30.0  # where the system does not tell
+RETRY_AT_MOST_S = 600.0  # what fails for long is tried less and less often
 ANYWAY_EVERY_S = 3600.0  # network drives tell of nothing that another machine does
 
 # Asked for a collection with the paths that changed, folders or files.
@@ -138,6 +139,7 @@ class _Watched:
         self._marks: dict[int, _Mark] = {}
         self._thread: WatchThread | None = None
         self._looked_at = time.monotonic()
+        self._again_s = ANYWAY_EVERY_S
         self._changed = asyncio.Event()
         self._open(_marks(self.roots))
         self._task = asyncio.create_task(self._ask(), name=f"watch {collection.id}")
@@ -161,7 +163,7 @@ class _Watched:
         if any(_is_folder(marks.get(root)) or _is_folder(before.get(root)) for root in changed):
             await self._close_thread()
             self._open(marks)
-        every = ANYWAY_EVERY_S if not self.problems else self._poll_every_s
+        every = self._poll_every_s if self.problems else self._again_s
         if now - self._looked_at >= every:
             self.rescan()
 
@@ -215,10 +217,15 @@ class _Watched:
                 await self._look(paths)
 
     async def _look(self, paths: Sequence[Path]) -> None:
+        # What an embedding server could not do is tried again: it may come back without a word.
+        self._again_s = (
+            self._poll_every_s if self._again_s > RETRY_AT_MOST_S else min(2 * self._again_s, RETRY_AT_MOST_S)
+        )
         try:
             await self._reindex(self._id, paths)
+            self._again_s = ANYWAY_EVERY_S
         except Cancelled:
-            pass
+            self._again_s = ANYWAY_EVERY_S
         except (RagError, ModelsError) as error:
             log.warning("collection %d could not be brought up to date: %s", self._id, error)
         except Exception:  # the edge of a background task: the next change is noticed all the same

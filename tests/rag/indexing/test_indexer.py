@@ -317,8 +317,10 @@ async def test_a_change_of_the_embedder_that_is_paused_goes_on_where_it_was(inde
         await changing
     assert (await index.files.store.collection(index.collection)).next_embedder_id.startswith("openai:second")
     index.cancel = type(index.cancel)()
+    index.told.clear()
     report = await index.change_embedder("second")
     assert report.embedded < 600
+    assert index.told[0].chunks_done > 0 and index.told[0].chunks_total == 600
     assert (await index.files.store.collection(index.collection)).embedder_id.startswith("openai:second")
 
 
@@ -329,7 +331,7 @@ async def test_a_root_that_is_away_keeps_its_index(index: Rig) -> None:
     report = await index.index()
     assert len(report.problems) == 1
     (root,) = (await index.files.store.collection(index.collection)).roots
-    assert root.problem == report.problems[0]
+    assert root.problem == report.problems[0] == f"{index.root} is not there."
     assert await index.found("sourdough", "lexical") == ["n1/note1.md"]
     (index.root.parent / "away").rename(index.root)
     report = await index.index()

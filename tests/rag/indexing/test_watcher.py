@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from models.errors import DiskFull
-from rag.indexing.watcher import Watcher
+from rag.errors import EmbedderFailed
+from rag.indexing.watcher import POLL_EVERY_S, Watcher
 from rag.store.rows import NewCollectionRow
 from rag.store.store import FileStore
 
@@ -60,11 +61,13 @@ class Asked:
 
 
 @asynccontextmanager
-async def watching(folder: Path, *roots: Path) -> AsyncIterator[tuple[Watcher, Asked, FileStore, int]]:
+async def watching(
+    folder: Path, *roots: Path, poll_every_s: float = POLL_EVERY_S
+) -> AsyncIterator[tuple[Watcher, Asked, FileStore, int]]:
     (folder / "data").mkdir()
     store = await FileStore.open(folder / "data" / "files.db")
     asked = Asked()
-    watcher = Watcher(store, asked, lambda _: None)
+    watcher = Watcher(store, asked, lambda _: None, poll_every_s=poll_every_s)
     try:
         collection = await store.create_collection(NewCollectionRow("notes", ""))
         for root in roots:
@@ -97,6 +100,19 @@ def test_a_saved_file_is_looked_at_soon(tmp_path: Path, root: Path) -> None:
             (root / "sub" / "new.md").write_text("three")
             assert await asked.until(lambda: asked.paths) < SOON_S
             assert root / "sub" / "new.md" in asked.paths
+
+    asyncio.run(work())
+
+
+def test_what_an_embedding_server_could_not_do_is_tried_again_without_a_change(tmp_path: Path, root: Path) -> None:
+    async def work() -> None:
+        async with watching(tmp_path, root, poll_every_s=0.1) as (_, asked, _, _):
+            asked.error = EmbedderFailed("The server does not answer.")
+            (root / "a.md").write_text("two")
+            await asked.until(lambda: asked.calls >= 2)
+            asked.error = None
+            asked.forget()
+            await asked.until(lambda: root in asked.paths)
 
     asyncio.run(work())
 
