@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Collection as AnyOf
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,7 @@ from rag.indexing.pace import Pace
 from rag.indexing.plan import plan
 from rag.indexing.throttle import Throttle
 from rag.scan.rules import Found
-from rag.store.rows import CollectionRow
+from rag.store.rows import CollectionRow, KnownFile
 from rag.store.store import FileStore
 
 
@@ -42,14 +43,14 @@ async def on_disk(
             continue
         made, place = plan([look]), Path(root.path)
         seen = [each for each in look.seen if isinstance(each, Found)]
-        found.files += len(seen)
+        differing = {each.file.path for each in made.read}
+        found.files += sum(not _said_nothing(look.known.get(each.path), differing, each.path) for each in seen)
         for each in made.read:
             (found.new if each.known is None else found.stale).append(str(place / each.file.path))
         found.new += [str(place / move.file.path) for move in made.moved]
         found.vanished += [str(place / path) for _, path in made.vanished]
         found.vanished += [str(place / move.path) for move in made.moved]
         if deep:
-            differing = {each.file.path for each in made.read}
             same = [
                 (str(place / each.path), known.sha256)
                 for each in seen
@@ -57,6 +58,11 @@ async def on_disk(
             ]
             found.other_content += await asyncio.to_thread(_other_content, same, cancel)
     return found
+
+
+def _said_nothing(known: KnownFile | None, differing: AnyOf[str], path: str) -> bool:
+    """Whether reading a file, which is as it was then, found nothing that an index can hold."""
+    return known is not None and known.state == "skipped" and path not in differing
 
 
 def _other_content(files: Sequence[tuple[str, bytes]], cancel: Cancel) -> list[str]:

@@ -206,7 +206,7 @@ class DoctorPanel(Overlay):
 
 def count_cells(one: CollectionCounts) -> list[tuple[int, bool]]:
     """The counts of a collection, and whether each agrees with what it must equal."""
-    files = one.on_disk == one.in_database
+    files = one.on_disk == one.in_database + one.failed
     return [
         (one.on_disk, files),
         (one.in_database, files),

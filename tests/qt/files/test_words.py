@@ -247,6 +247,10 @@ def test_counts_that_do_not_agree_are_told() -> None:
         index_vectors=19,
     )
     assert [agrees for _count, agrees in count_cells(counts)] == [True] * 7 + [False]
+    one_failed = counts.model_copy(update={"on_disk": 10, "failed": 1, "index_vectors": 20})
+    assert all(agrees for _count, agrees in count_cells(one_failed))
+    one_unknown = counts.model_copy(update={"on_disk": 10})
+    assert [agrees for _count, agrees in count_cells(one_unknown)][:2] == [False, False]
     report = wire_files.FilesDoctorReport(
         ok=False, counts=[counts], findings=[wire_files.Finding(kind="stale", count=1, message="One.")], took_ms=40
     )

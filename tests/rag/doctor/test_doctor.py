@@ -70,6 +70,18 @@ async def test_a_sound_index_has_no_findings_and_its_counts_agree(shared: Whole)
     assert FilesDoctorReport.model_validate(asdict(report)).ok
 
 
+async def test_files_in_which_is_nothing_to_read_are_left_out_and_counted_once(shared: Whole) -> None:
+    (shared.folder / "noise.txt").write_bytes(bytes(range(256)) * 8)
+    (shared.folder / "torn.pdf").write_bytes(b"no PDF")
+    await shared.index()
+    (counts,) = (await shared.doctor.examine(deep=True)).counts
+    assert (counts.in_database, counts.skipped, counts.failed) == (3, 1, 1)
+    assert counts.on_disk == counts.in_database + counts.failed
+    (shared.folder / "noise.txt").write_text("Words after all.")
+    report = await shared.doctor.examine()
+    assert report.counts[0].on_disk == 5 and kinds(report)["stale"] == 1
+
+
 async def _change(whole: Whole) -> None:
     (whole.folder / "note 0.txt").write_text("Quite another text now.")
     (whole.folder / "note 1.txt").unlink()
