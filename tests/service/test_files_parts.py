@@ -19,7 +19,7 @@ from desktop.service.files.checks import passage_of, verdict
 from desktop.service.files.citations import CitedAnswer, CitedFramer, not_found_events
 from desktop.service.files.evidence import Evidence, without_gone
 from desktop.service.files.on_port import FilesOnPort, question_of, with_passages
-from desktop.service.files.retrieval import Retrieval
+from desktop.service.files.retrieval import Retrieval, ended
 from desktop.service.files.rows import scan_rules, stored_rules, wire_rules
 from desktop.service.files.search import FileSearch
 from desktop.service.files.text import joined
@@ -121,6 +121,20 @@ def test_chunks_give_back_their_text_but_for_blanks(text: str, sizes: list[int])
     assert again.split() == whole.split()
     assert len(again) == len(whole)
     assert again.count("\n") == whole.count("\n")
+
+
+# What became of candidates
+
+
+def test_a_candidate_is_named_by_the_number_its_passage_has_in_the_prompt() -> None:
+    def candidate(chunk_id: int, rank: int | None) -> wire.CandidateRow:
+        return wire.CandidateRow(chunk_id=chunk_id, path="a.md", start_line=1, end_line=2, final_rank=rank)
+
+    numbers, dropped = {7: 1, 9: 2, 10: 2}, {8: "It takes 900 tokens, and 80 are left of the context."}
+    rows = [ended(candidate(*one), numbers, dropped) for one in ((7, 1), (8, 2), (9, 3), (10, 3), (11, None))]
+    assert [row.final_rank for row in rows] == [1, None, 2, 2, None]
+    assert [row.dropped for row in rows] == ["", "budget", "", "", ""]
+    assert rows[1].why == dropped[8]
 
 
 # Checks

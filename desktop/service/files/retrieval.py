@@ -213,13 +213,20 @@ def _why(retrieved: Retrieved, assembled: Assembled, messages: Messages, took_ms
         created_at=time.time(),
     )
     dropped = {chunk_id: one.why for one in assembled.dropped for chunk_id in one.hit.chunk_ids}
-    candidates = [
-        one.model_copy(update={"dropped": "budget", "why": dropped[one.chunk_id]}) if one.chunk_id in dropped else one
-        for one in why.candidates
-    ]
+    numbers = {chunk_id: one.number for one in assembled.sources for chunk_id in one.hit.chunk_ids}
+    candidates = [ended(one, numbers, dropped) for one in why.candidates]
     note = f"{assembled.tokens} tokens of passages" if assembled.sources else "Nothing was given."
     stage = wire.StageRow(name="assemble", took_ms=took_ms, candidates=len(assembled.sources), note=note)
     return why.model_copy(update={"candidates": candidates, "stages": [*why.stages, stage]})
+
+
+def ended(one: wire.CandidateRow, numbers: Mapping[int, int], dropped: Mapping[int, str]) -> wire.CandidateRow:
+    """What became of a candidate in the prompt: its passage has another number there when a better one had no room."""
+    if one.chunk_id in dropped:
+        return one.model_copy(update={"dropped": "budget", "why": dropped[one.chunk_id], "final_rank": None})
+    if one.chunk_id in numbers:
+        return one.model_copy(update={"final_rank": numbers[one.chunk_id]})
+    return one
 
 
 def _note(retrieved: Retrieved, assembled: Assembled) -> str:

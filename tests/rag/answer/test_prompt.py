@@ -60,6 +60,18 @@ def test_a_small_attached_file_is_given_whole_and_a_large_one_searched() -> None
     assert answer.notes[1].startswith("book.md is too long")
 
 
+def test_what_became_of_many_attached_files_is_said_in_two_sentences() -> None:
+    small = [WholeFile(f"{name}.md", f"/home/ada/{name}.md", "a b c\n") for name in "ab"]
+    large = [WholeFile(f"{name}.md", f"/home/ada/{name}.md", "word " * 2_000) for name in "cdefg"]
+    assert assembled("How?", whole_files=(*small, *large)).notes == (
+        "a.md and b.md were given whole.",
+        "5 files are too long to be given whole, so they were searched.",
+    )
+    assert assembled("How?", whole_files=large[:3]).notes == (
+        "c.md, d.md and e.md are too long to be given whole, so they were searched.",
+    )
+
+
 def test_passages_of_a_file_that_is_given_whole_are_not_given_twice() -> None:
     file = WholeFile("docs/0.md", "/home/ada/docs/0.md", "found and more")
     answer = assembled("How?", "found", whole_files=(file,))
