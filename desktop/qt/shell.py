@@ -140,6 +140,7 @@ class MainWindow(Pane):
             # With the frame, as move() wants it: without, the window would sink by its title bar at every start.
             state.x, state.y = self.x(), self.y()
         state.list_open, state.inspector_open = chat.list_wanted, chat.inspector_wanted
+        state.marks_unsupported = chat.inspector.sources.marks.isChecked()
         state.chat_id, state.model_id = chat.conversation.chat_id, chat.last_model
         state.theme, state.zoom = self.theme.mode, self.theme.zoom
         chat.inspector.parameters.save()
@@ -158,6 +159,7 @@ class MainWindow(Pane):
         self.chat.list_wanted, self.chat.inspector_wanted = state.list_open, state.inspector_open
         self.chat.last_model = state.model_id
         self.chat.inspector.show_tab(state.inspector_tab)
+        self.chat.inspector.sources.marks.setChecked(state.marks_unsupported)
         self.chat.fold_for(self.width())
         self.show_page("chat")
 

@@ -26,6 +26,7 @@ class WindowState:
     list_open: bool = True
     inspector_open: bool = True
     inspector_tab: str = "parameters"
+    marks_unsupported: bool = False
     chat_id: str = ""
     model_id: str = ""
     # A copy of the setting, so that the first paint has the right colours before the service answers.

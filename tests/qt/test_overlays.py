@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, QSize, Qt, QUrl
 from PySide6.QtGui import QAccessible, QColor, QDragEnterEvent, QDropEvent, QStandardItemModel
-from PySide6.QtWidgets import QApplication, QWidget
+from PySide6.QtWidgets import QApplication, QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from desktop.qt.components.button import Button, IconButton
@@ -15,6 +15,7 @@ from desktop.qt.components.command_palette import CommandPalette
 from desktop.qt.components.dialog import Dialog
 from desktop.qt.components.drop import DropOverlay, DropZone
 from desktop.qt.components.field import Field
+from desktop.qt.components.label import Label
 from desktop.qt.components.menu import Menu, Popover, popover_place
 from desktop.qt.components.notice import LEVELS, Level, Notice
 from desktop.qt.components.rows import RowList
@@ -309,6 +310,19 @@ class TestStates:
             qtbot.mouseClick(empty.button, LEFT)
         empty.set_sentence("Nothing found.")
         assert not empty.button.isVisible()
+
+    def test_an_empty_state_wraps_its_sentence_where_there_is_little_room(
+        self, qtbot: QtBot, theme: Theme, window: QWidget
+    ) -> None:
+        place = QWidget(window)
+        place.setFixedSize(theme.px(260), theme.px(300))
+        layout = QVBoxLayout(place)
+        empty = EmptyState(theme, "Type a question, an identifier or an error message.", icon="search")
+        layout.addWidget(empty)
+        place.show()
+        (sentence,) = empty.findChildren(Label)
+        qtbot.waitUntil(lambda: sentence.height() > 1.5 * sentence.fontMetrics().height(), timeout=3000)
+        assert empty.rect().contains(sentence.geometry())
 
     def test_a_skeleton_does_not_flash_for_what_is_quick(self, qtbot: QtBot, theme: Theme, window: QWidget) -> None:
         skeleton = Skeleton(theme, 3, parent=window)

@@ -1,7 +1,7 @@
 """What stands where there is nothing yet: an empty state, or a skeleton while something loads."""
 
-from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QHideEvent, QPainter, QPaintEvent, QShowEvent
+from PySide6.QtCore import QRect, QRectF, QSize, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QFontMetrics, QHideEvent, QPainter, QPaintEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QSizePolicy, QVBoxLayout, QWidget
 
 from desktop.qt.components import paint
@@ -10,6 +10,7 @@ from desktop.qt.components.label import Label
 from desktop.qt.theme import Theme
 
 SKELETON_DELAY_MS = 150
+LEAST_SENTENCE = 160  # pixels that a sentence is given however narrow its place is
 
 
 class IconSpot(QWidget):
@@ -84,9 +85,23 @@ class EmptyState(QWidget):
         self._fit_sentence()
 
     def _fit_sentence(self) -> None:
-        # A fixed width: a label that wraps in an aligned layout is given too little height otherwise.
+        # A fixed size: a label that wraps in an aligned layout is given too little height otherwise.
         words = paint.text_width(self._sentence.text(), self._theme.font())
-        self._sentence.setFixedWidth(min(self._theme.px(420), words + 1))
+        room = max(self._theme.px(LEAST_SENTENCE), self.width() - 2 * self._theme.px(24))
+        width = min(self._theme.px(420), room, words + 1)
+        wrapped = QFontMetrics(self._theme.font()).boundingRect(
+            QRect(0, 0, width, 1000), Qt.TextFlag.TextWordWrap, self._sentence.text()
+        )
+        self._sentence.setFixedSize(width, wrapped.height())
+
+    def minimumSizeHint(self) -> QSize:
+        # The sentence follows the width, so it must not decide on it.
+        least = super().minimumSizeHint()
+        return QSize(min(least.width(), self._theme.px(LEAST_SENTENCE + 48)), least.height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        self._fit_sentence()
+        super().resizeEvent(event)
 
 
 class Skeleton(QWidget):

@@ -20,6 +20,7 @@ from pytestqt.qtbot import QtBot
 from desktop.paths import Paths
 from desktop.qt.shell import MainWindow
 from desktop.qt.shortcuts_panel import ShortcutsPanel
+from desktop.qt.window_state import load_window_state
 from tests.qt.window.conftest import OpenWindow
 from tests.qt.window.steps import ask, short_answers, until
 from tests.service.running import running
@@ -66,6 +67,18 @@ def test_f1_lists_every_key(main_window: MainWindow, qtbot: QtBot) -> None:
     assert {command.shown_keys for command in main_window.commands if command.keys} <= shown
     qtbot.keyClick(QApplication.focusWidget(), Qt.Key.Key_Escape)
     assert not panel.isVisible()
+
+
+def test_marks_of_what_no_source_carries_are_remembered(main_window: MainWindow) -> None:
+    marks = main_window.chat.inspector.sources.marks
+    marks.setChecked(True)
+    main_window._save_state()
+    marks.setChecked(False)
+
+    main_window.state = load_window_state(main_window._paths.window_state)
+    main_window._restore()
+
+    assert marks.isChecked()
 
 
 def test_theme_and_zoom_are_set_and_kept(main_window: MainWindow, qtbot: QtBot) -> None:
