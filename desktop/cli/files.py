@@ -56,7 +56,8 @@ async def show_all(context: Context) -> int:
         names = [wanted.collection] if wanted.collection else [one.name for one in await client.collections()]
         pages = {name: await _page(client, name, wanted.state, wanted.find, wanted.limit) for name in names}
     value = {name: page.model_dump() for name, page in pages.items()}
-    context.console.result(value, text.pages(context.console, pages))
+    chosen = bool(wanted.state or wanted.find)
+    context.console.result(value, text.pages(context.console, pages, chosen=chosen))
     return DONE
 
 

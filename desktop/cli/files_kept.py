@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from desktop import wire_files as files
@@ -185,13 +188,27 @@ async def run_checks(context: Context) -> int:
 
 async def add_check(context: Context) -> int:
     wanted = context.arguments
-    new = files.NewCheck(
-        name=wanted.name, collection=wanted.collection, query=" ".join(wanted.query), expected=wanted.expect
-    )
     async with context.client() as client:
+        roots = [Path(root.path) for root in (await collection_of(client, wanted.collection)).roots]
+        new = files.NewCheck(
+            name=wanted.name,
+            collection=wanted.collection,
+            query=" ".join(wanted.query),
+            expected=[_expected(place, roots) for place in wanted.expect],
+        )
         made = await client.new_check(new)
     context.console.result(made.model_dump(), text.checks(context.console, [made]))
     return DONE
+
+
+def _expected(place: str, roots: Sequence[Path]) -> str:
+    """A place as it was typed here: made whole where that names a file of the collection."""
+    path, colon, lines = place.rpartition(":")
+    if not colon or not re.fullmatch(r"\d+(-\d+)?", lines):
+        path, colon, lines = place, "", ""
+    whole = Path(path).expanduser().resolve()
+    known = any(whole.is_relative_to(root) for root in roots) and whole.exists()
+    return f"{whole}{colon}{lines}" if known else place
 
 
 async def remove_check(context: Context) -> int:

@@ -48,8 +48,8 @@ def _totals(collection: files.Collection) -> str:
     return f"{collection.name}: {', '.join(parts)} ({collection.state})"
 
 
-def pages(console: Console, found: Mapping[str, files.FilePage]) -> str:
-    """The files of collections."""
+def pages(console: Console, found: Mapping[str, files.FilePage], *, chosen: bool) -> str:
+    """The files of collections; `chosen` when only some of them were asked for."""
     rows = [
         (
             name,
@@ -63,7 +63,7 @@ def pages(console: Console, found: Mapping[str, files.FilePage]) -> str:
         for file in page.files
     ]
     if not rows:
-        return "No files. Add some: jackdaw files add FOLDER"
+        return "No such files." if chosen else "No files. Add some: jackdaw files add FOLDER"
     table = console.table(("COLLECTION", "STATE", "SIZE", "PASSAGES", "FILE", ""), rows)
     more = [f"{name}: {page.total - len(page.files):,} more" for name, page in found.items() if page.next]
     return "\n".join([table, *more])

@@ -113,7 +113,7 @@ def verdict(expected: Sequence[str], hits: Sequence[Hit]) -> tuple[bool, str]:
     missing = [text for text in expected if not any(passage_of(text).is_in(hit) for hit in hits)]
     if not missing:
         return True, "All expected passages were found."
-    return False, f"Not found any more: {', '.join(missing[:5])}."
+    return False, f"Not found: {', '.join(missing[:5])}."
 
 
 def passage_of(text: str) -> Passage:
