@@ -155,7 +155,7 @@ class Examination:
             self._add("missing_vectors", unlisted, message, fixed=lambda: self._list(space))
             self._index_again = True
         if listed:
-            message = f"{listed} chunks wait for their vectors; by their words they are found already."
+            message = f"Vectors are still to come: {listed:,} of the chunks are found by their words alone."
             self._add("unfinished", listed, message, "Indexing goes on with them.", fixed=self._nothing)
             self._index_again = True
 

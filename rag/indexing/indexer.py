@@ -86,7 +86,8 @@ class Indexer:
             run = Run(self._store, self._readers, collection, lambda batch: order.newest(ticket, batch))
             pace = Pace(self._throttle, cancel)
             # A watcher brings much that comes to nothing: nobody is told of that, and nothing is written.
-            made = None if paths is None else await run.look(paths, full, pace)
+            # But where the last run failed, what it left undone is done now, though no file has changed since.
+            made = None if paths is None or (whole and collection.problem) else await run.look(paths, full, pace)
             embedded = 0
             if made is None or not made.is_empty:
                 try:

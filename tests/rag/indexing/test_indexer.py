@@ -324,6 +324,19 @@ async def test_a_change_of_the_embedder_that_is_paused_goes_on_where_it_was(inde
     assert (await index.files.store.collection(index.collection)).embedder_id.startswith("openai:second")
 
 
+async def test_a_look_at_everything_embeds_what_a_server_could_not(index: Rig) -> None:
+    write_notes(index, 3)
+    index.server.faults.extend(["500"] * 50)
+    with pytest.raises(EmbedderFailed):
+        await index.index()
+    assert (await index.files.store.collection(index.collection)).problem
+    assert (await index.files.store.counts(index.collection)).embedding == 3
+    index.server.faults.clear()
+    await index.index([index.root])  # as the watcher looks again: no file has changed
+    assert (await index.files.store.collection(index.collection)).problem == ""
+    assert (await index.files.store.counts(index.collection)).embedding == 0
+
+
 async def test_a_root_that_is_away_keeps_its_index(index: Rig) -> None:
     write_notes(index, 3)
     await index.index()
