@@ -15,6 +15,7 @@ from rag.answer.types import Turn
 from rag.answer.words import COMMON_WORDS
 
 MOST_TERMS = 12
+WHOLE_WORDS = 4  # a question of so many words that names two things is a whole one
 _POINTING = re.compile(
     r"\b(?:it|its|they|them|their|theirs|this|that|these|those|there|then|he|she|him|her|one|ones|same|other|others|"
     r"another|both|former|latter|above|mentioned|previous|instead|else|again)\b",
@@ -39,7 +40,8 @@ class Rewritten:
 def rewrite_query(history: Sequence[Turn], question: str) -> Rewritten:
     """`question` as it is when it stands alone; else with the terms that the last turns were about, put before it.
 
-    Only a question that points back ("it", "and for …?") or has fewer than three words of its own is changed.
+    Only a question that points back ("it", "and for …?") or is too short to be one is changed: "how are the weights
+    kept?" asks something by itself, "the weights?" and "Windows version?" do not.
     """
     own = terms(question)
     earlier = [turn for turn in history if turn.role in ("user", "assistant") and turn.content.strip()]
@@ -58,7 +60,8 @@ def terms(text: str) -> list[str]:
 
 
 def _needs_more(question: str, own: list[str]) -> bool:
-    return len(own) < 3 or bool(_CONTINUING.search(question)) or (len(own) < 6 and bool(_POINTING.search(question)))
+    short = len(own) < 2 or (len(own) == 2 and len(question.split()) < WHOLE_WORDS)
+    return short or bool(_CONTINUING.search(question)) or (len(own) < 6 and bool(_POINTING.search(question)))
 
 
 def _subject(earlier: Sequence[Turn]) -> list[str]:

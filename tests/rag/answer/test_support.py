@@ -102,7 +102,12 @@ def test_a_follow_up_gets_what_the_conversation_is_about(question: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "question", ["Which licence do the fonts in the window have?", "How is the database migrated after an upgrade?"]
+    "question",
+    [
+        "Which licence do the fonts in the window have?",
+        "How is the database migrated after an upgrade?",
+        "how are the weights kept?",
+    ],
 )
 def test_a_question_that_stands_alone_stays_as_it_is(question: str) -> None:
     assert rewrite_query(HISTORY, question).query == question
