@@ -298,6 +298,7 @@ class SearchAnswer(Wire):
     took_ms: float = 0.0
     mode: str = ""  # what "auto" became, in words
     complete: bool = True  # False while the collection is still being indexed
+    relevant: bool = True  # False when nothing seems to be about the question: the results are the nearest there is
     note: str = ""
 
 

@@ -102,6 +102,8 @@ def test_nothing_relevant_is_said_without_asking_the_model(service: RunningServi
     async def run(client: Client) -> None:
         chat = await client.new_chat(NewChat(collections=["harbours"], parameters=SHORT))
         question = "zyxgorf quantum blockchain tariffs of Bolivia?"
+        searched = await client.search_files(SearchRequest(query=question, collection="harbours"))
+        assert (searched.relevant, "Nothing seems to be about this" in searched.note) == (False, True)
         events = await collect(client, chat.id, AskRequest(content=question))
         end = events[-1]
         assert isinstance(end, AskEnd)

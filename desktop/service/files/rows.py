@@ -19,6 +19,8 @@ from rag.search.types import Candidate, Found, Trace
 from rag.store.rows import CheckRow, CollectionRow, Counts, FileRecord, FileRecords
 from rag.types import Hit
 
+NOT_ABOUT_IT = "Nothing seems to be about this; these are the nearest passages."
+
 
 def scan_rules(rules: wire.CollectionRules) -> ScanRules:
     """The rules as the scan knows them."""
@@ -159,12 +161,16 @@ def _hit_fields(hit: Hit) -> dict[str, Any]:
 
 
 def search_answer(found: Found) -> wire.SearchAnswer:
+    notes = [found.note] if found.note else []
+    if found.hits and not found.relevant:
+        notes.append(NOT_ABOUT_IT)
     return wire.SearchAnswer(
         results=[search_result(hit) for hit in found.hits],
         took_ms=round(found.took_ms, 3),
         mode=found.mode,
         complete=found.complete,
-        note=found.note,
+        relevant=found.relevant,
+        note=" ".join(notes),
     )
 
 
