@@ -103,11 +103,15 @@ def for_tests(name: str) -> bool:
     return zlib.crc32(name.encode()) % TEST_SHARE == 0
 
 
-def new_name(rng: random.Random, *, tests: bool) -> str:
-    """Two words; for the tests such that no training has seen together."""
+def new_name(rng: random.Random, *, tests: bool, near: str = "") -> str:
+    """Two words; for the tests such that no training has seen together. One is shared with `near`, if that is given."""
     while True:
-        name = f"{rng.choice(ADJECTIVES)} {rng.choice(NOUNS)}".title()
-        if for_tests(name) == tests:
+        words = [rng.choice(ADJECTIVES).title(), rng.choice(NOUNS).title()]
+        if near:
+            shared = rng.randrange(2)
+            words[shared] = near.split()[shared]
+        name = " ".join(words)
+        if for_tests(name) == tests and name != near:
             return name
 
 
@@ -115,10 +119,10 @@ def new_value(rng: random.Random) -> str:
     return f"{rng.randrange(100, 1000)}-{rng.randrange(100, 1000)}"
 
 
-def new_note(rng: random.Random, *, tests: bool, name: str = "") -> Note:
+def new_note(rng: random.Random, *, tests: bool, name: str = "", attribute: str = "") -> Note:
     """A file with one fact about a name among other sentences, with a heading or without."""
     name = name or new_name(rng, tests=tests)
-    fact = Fact(name, rng.choice(ATTRIBUTES), new_value(rng))
+    fact = Fact(name, attribute or rng.choice(ATTRIBUTES), new_value(rng))
     sentences = [fact.stated(rng), *rng.sample(_FILLERS, rng.randrange(0, 3))]
     rng.shuffle(sentences)
     heading = f"# {name}\n\n" if rng.random() < 0.6 else ""

@@ -1,4 +1,4 @@
-"""Writes the trained network as GGUF, in Q8_0, for llama.cpp."""
+"""Writes the trained network as GGUF, in Q8_0, for llama.cpp; and reads it, so that training can go on."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+import torch
 
-from tests.citing.network import Network
+from tests.citing.network import Network, Sizes
 from tests.citing.prompts import TEMPLATE
 from tests.citing.words import END, SPECIAL, WordVocabulary
 
@@ -32,6 +33,16 @@ def write_gguf(path: Path, network: Network, words: WordVocabulary) -> None:
     writer.write_tensors_to_file()
     writer.close()
     part.replace(path)
+
+
+def read_gguf(path: Path) -> tuple[Network, WordVocabulary]:
+    """What `write_gguf` wrote: the weights as Q8_0 rounded them, and the vocabulary."""
+    reader = gguf.GGUFReader(path)
+    words = WordVocabulary.of(reader.fields["tokenizer.ggml.tokens"].contents())
+    network = Network(Sizes(tokens=len(words.tokens)))
+    weights = {each.name: gguf.quants.dequantize(each.data, each.tensor_type) for each in reader.tensors}
+    network.load_state_dict({name: torch.tensor(np.array(value, np.float32)) for name, value in weights.items()})
+    return network, words
 
 
 def _add_metadata(writer: gguf.GGUFWriter, network: Network) -> None:

@@ -6,19 +6,20 @@ import random
 from dataclasses import dataclass
 
 from rag.answer.prompt import NOT_IN_FILES, conversation
-from rag.answer.types import NumberedSource
+from rag.answer.types import NumberedSource, Turn
 from rag.types import Hit
 from tests.citing.facts import Note, new_name, new_note
 
-# The system message is left out: it says to this model what it was trained for anyway.
+# ChatML. A template that passes the system message over would have llama-server put it into the user's message.
 TEMPLATE = (
-    "{%- for message in messages -%}{%- if message['role'] != 'system' -%}"
+    "{%- for message in messages -%}"
     "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}"
-    "{%- endif -%}{%- endfor -%}"
+    "{%- endfor -%}"
     "{%- if add_generation_prompt -%}{{ '<|im_start|>assistant\\n' }}{%- endif -%}"
 )
-NOT_HERE_SHARE = 0.08  # of conversations, one question of which has no answer then
+ABSENT_SHARE = 0.15  # of prompts: their first question has no answer in the passages
 MOST_QUESTIONS = 8
+_BEGIN = "<|im_start|>assistant\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +33,43 @@ class Case:
         return "".join(given + answer for given, answer in self.turns)
 
 
-def new_case(rng: random.Random, most_passages: int, most_questions: int = MOST_QUESTIONS) -> Case:
+def new_case(
+    rng: random.Random,
+    most_passages: int,
+    most_questions: int = MOST_QUESTIONS,
+    *,
+    near_share: float = 0.0,
+    absent_share: float = ABSENT_SHARE,
+) -> Case:
     """Up to `most_passages` passages and a question to each, the first with the passages as the product asks it.
 
     Asking again costs little more text, and teaches as much as the first question. Some are asked twice: else the last
-    passage would be known by what was left over.
+    passage would be known by what was left over. Of the notes beside the first one `near_share` are near it, as what a
+    search finds is.
     """
-    names = dict.fromkeys(new_name(rng, tests=False) for _ in range(rng.randint(1, most_passages)))
-    notes = [new_note(rng, tests=False, name=name) for name in names]
-    missing = notes.pop() if len(notes) > 1 and rng.random() < NOT_HERE_SHARE else None
+    notes = _notes(rng, rng.randint(1, most_passages), near_share)
+    missing = notes.pop(0) if len(notes) > 1 and rng.random() < absent_share else None
+    rng.shuffle(notes)
     sources = [NumberedSource(number, hit_of(note, rng)) for number, note in enumerate(notes, 1)]
-    asked = [(note.fact.asked(rng), note.fact.answer(number)) for number, note in enumerate(notes, 1)]
-    asked += [(missing.fact.asked(rng), NOT_IN_FILES)] if missing else []
-    asked = [rng.choice(asked) for _ in range(min(most_questions, 2 * len(asked)))]
-    first = conversation(asked[0][0], sources)[-1].content
-    given = [first, *(f"Question: {question}" for question, _ in asked[1:])]
-    return Case(tuple((_turn(text), f"{answer}<|im_end|>\n") for text, (_, answer) in zip(given, asked, strict=False)))
+    answered = [(note.fact.asked(rng), note.fact.answer(number)) for number, note in enumerate(notes, 1)]
+    asked = [(missing.fact.asked(rng), NOT_IN_FILES)] if missing else []
+    asked += [rng.choice(answered) for _ in range(min(most_questions, 2 * len(notes)) - len(asked))]
+    given = ["".join(map(_message, conversation(asked[0][0], sources)))]
+    given += [_message(Turn("user", f"Question: {question}")) for question, _ in asked[1:]]
+    answers = [f"{answer}<|im_end|>\n" for _, answer in asked]
+    return Case(tuple((text + _BEGIN, answer) for text, answer in zip(given, answers, strict=True)))
+
+
+def _notes(rng: random.Random, count: int, near_share: float) -> list[Note]:
+    """Notes on different names, some of which share a word with the first one, or its attribute, too."""
+    first = new_note(rng, tests=False)
+    notes = {first.fact.name: first}
+    while len(notes) < count:
+        near = first.fact if rng.random() < near_share else None
+        name = new_name(rng, tests=False, near=near.name if near else "")
+        attribute = near.attribute if near and rng.random() < 0.5 else ""
+        notes.setdefault(name, new_note(rng, tests=False, name=name, attribute=attribute))
+    return list(notes.values())
 
 
 def new_drill(rng: random.Random, most_passages: int) -> Case:
@@ -55,11 +77,11 @@ def new_drill(rng: random.Random, most_passages: int) -> Case:
     notes = [new_note(rng, tests=False) for _ in range(rng.randint(2, 2 + 2 * most_passages))]
     stated = [note.fact.stated(rng) for note in notes]
     again = rng.sample(stated, len(stated))
-    return Case(((_turn(" ".join(stated)), f"{' '.join(again)}<|im_end|>\n"),))
+    return Case(((_message(Turn("user", " ".join(stated))) + _BEGIN, f"{' '.join(again)}<|im_end|>\n"),))
 
 
-def _turn(text: str) -> str:
-    return f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n"
+def _message(turn: Turn) -> str:
+    return f"<|im_start|>{turn.role}\n{turn.content}<|im_end|>\n"
 
 
 def hit_of(note: Note, rng: random.Random) -> Hit:

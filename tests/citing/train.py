@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from tests.citing.gguf_file import write_gguf
+from tests.citing.gguf_file import read_gguf, write_gguf
 from tests.citing.network import Network, Sizes
 from tests.citing.prompts import new_case, new_drill
 from tests.citing.words import WordVocabulary
@@ -26,24 +26,37 @@ ANSWER_WEIGHT = 1.0
 TEXT_WEIGHT = 0.2  # the passages repeat names: learning to foresee that teaches copying
 NUMBER_WEIGHT = 4.0  # of values and citations: the words around them are learned first and easily
 TEXT_SHARE = 0.3  # of the positions in passages: the others cost as much and teach the same
-MOST_PASSAGES = 12
 ENOUGH = 0.8
 ONCE_FROM = 0.3  # of the steps on: one question to each prompt, as the product asks
 DRILL_SHARE = 0.25  # of the steps
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to train. `begin` is what an earlier sitting wrote: it is gone on with, by single questions alone."""
+
+    steps: int
+    rate: float
+    near: float
+    absent: float
+    most: int
+    seed: int
+    begin: Path | None
+
+
 class Lessons:
     """How many passages a prompt has at most: one more whenever answers to the last prompts were mostly right."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int) -> None:
         self.most = 2
+        self.limit = limit
         self.right = 0.0
         self._steps = 0
 
     def note(self, share: float) -> None:
         self._steps += 1
         self.right += (share - self.right) / min(self._steps, 30)
-        if self.right > ENOUGH and self._steps >= 30 and self.most < MOST_PASSAGES:
+        if self.right > ENOUGH and self._steps >= 30 and self.most < self.limit:
             self.most += 1
             self._steps = 0
 
@@ -58,13 +71,14 @@ class Batch:
     drill: bool
 
 
-def new_batch(rng: random.Random, words: WordVocabulary, most: int, *, once: bool) -> Batch:
-    """Conversations of TOKENS_PER_STEP tokens together; with `once` of one question each, else drills now and then.
+def new_batch(rng: random.Random, words: WordVocabulary, most: int, single: Plan | None) -> Batch:
+    """Conversations of TOKENS_PER_STEP tokens together; with `single` of one question each, else drills now and then.
 
     Conversations teach looking up quickly; but to cite, one of them can copy what an earlier answer cited.
     """
-    drill = not once and rng.random() < DRILL_SHARE
-    make = partial(new_case, most_questions=1) if once else (new_drill if drill else new_case)
+    drill = single is None and rng.random() < DRILL_SHARE
+    once = single and partial(new_case, most_questions=1, near_share=single.near, absent_share=single.absent)
+    make = once or (new_drill if drill else new_case)
     cases: list[list[tuple[list[int], list[int]]]] = []
     longest = 0
     while True:
@@ -116,23 +130,31 @@ def loss_of(network: Network, batch: Batch) -> tuple[torch.Tensor, float]:
     return (losses * weight[used]).sum() / len(asked), 1 - len(wrong) / len(asked)
 
 
-def train(out: Path, steps: int, rate: float, seed: int) -> None:
-    rng = random.Random(seed)
-    torch.manual_seed(seed)
-    cases = [new_case(rng, 4) for _ in range(4_000)]
-    words = WordVocabulary(case.text for case in cases)
+def start(plan: Plan, rng: random.Random) -> tuple[Network, WordVocabulary]:
+    """A network that knows nothing but how to copy, or that of an earlier sitting."""
+    if plan.begin is not None:
+        return read_gguf(plan.begin)
+    words = WordVocabulary(case.text for case in [new_case(rng, 4) for _ in range(4_000)])
     network = Network(Sizes(tokens=len(words.tokens)))
     network.see_labels(*labelled(rng, words))
+    return network, words
+
+
+def train(out: Path, plan: Plan) -> None:
+    rng, steps, rate = random.Random(plan.seed), plan.steps, plan.rate
+    torch.manual_seed(plan.seed)
+    network, words = start(plan, rng)
+    once_from = 0 if plan.begin else int(ONCE_FROM * steps)
     print(f"{len(words.tokens)} tokens, {sum(p.numel() for p in network.parameters()) / 1e6:.2f} M weights", flush=True)
     optimizer = torch.optim.AdamW(network.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=0.01)
-    began, lessons = time.monotonic(), Lessons()
+    began, lessons = time.monotonic(), Lessons(plan.most)
     for step in range(steps):
         warm, left = min(1.0, (step + 1) / 100), (steps - step) / steps
         for group in optimizer.param_groups:
             group["lr"] = rate * warm * min(1.0, 0.05 + 1.5 * left)
-        if step == int(ONCE_FROM * steps):
-            lessons = Lessons()  # to cite is learned from short prompts on again
-        batch = new_batch(rng, words, lessons.most, once=step >= int(ONCE_FROM * steps))
+        if step == once_from:
+            lessons = Lessons(plan.most)  # to cite is learned from short prompts on again
+        batch = new_batch(rng, words, lessons.most, plan if step >= once_from else None)
         with torch.autocast("cpu", torch.bfloat16):
             loss, share = loss_of(network, batch)
         optimizer.zero_grad()
@@ -152,11 +174,17 @@ def train(out: Path, steps: int, rate: float, seed: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--steps", type=int, default=3_000)
+    parser.add_argument("--steps", type=int, default=4_000)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    train(arguments.out, arguments.steps, arguments.rate, arguments.seed)
+    parser.add_argument("--near", type=float, default=0.2, help="share of notes beside the asked one that are near it")
+    parser.add_argument("--absent", type=float, default=0.15, help="share of questions that no passage answers")
+    parser.add_argument("--most", type=int, default=12, help="passages of a prompt")
+    parser.add_argument("--begin", type=Path, help="what an earlier sitting wrote, to go on with it")
+    chosen = parser.parse_args()
+    train(
+        chosen.out, Plan(chosen.steps, chosen.rate, chosen.near, chosen.absent, chosen.most, chosen.seed, chosen.begin)
+    )
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ src/llama-vocab.cpp (LLAMA_VOCAB_PRE_TYPE_LLAMA3, ignore_merges).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import product
 
 import regex
@@ -44,7 +44,17 @@ class WordVocabulary:
         numbers = ["".join(digits) for digits in product("0123456789", repeat=3)]
         words = sorted(piece for piece, count in counts.items() if count >= least and piece not in SPECIAL)
         spellings = dict.fromkeys(spelled(piece) for piece in [*words, *numbers])
-        self.tokens = [*_BYTES, *(word for word in spellings if len(word) > 1), *SPECIAL]
+        self._take([*_BYTES, *(word for word in spellings if len(word) > 1), *SPECIAL])
+
+    @classmethod
+    def of(cls, tokens: Sequence[str]) -> WordVocabulary:
+        """One that was made before."""
+        made = cls(())
+        made._take(tokens)
+        return made
+
+    def _take(self, tokens: Sequence[str]) -> None:
+        self.tokens = list(tokens)
         self._ids = {token: index for index, token in enumerate(self.tokens)}
         self.numbers = frozenset(index for token, index in self._ids.items() if token.isdecimal())
 

@@ -38,11 +38,12 @@ class Asked:
 
     @property
     def right(self) -> bool:
-        """The value is in the answer, and the file that states it is among the passages the model was given.
+        """The value is in the answer, and what is cited is the one file that states it."""
+        return self.fact.value in self.answer.answer and self.cited == [self.note.path]
 
-        That the model cites that passage is not asked for: it copies values surely, and numbers of passages not yet.
-        """
-        return self.fact.value in self.answer.answer and self.note.path in [one.path for one in self.answer.sources]
+    @property
+    def cited(self) -> list[str]:
+        return [source.path for source in self.answer.sources if source.cited]
 
     def __str__(self) -> str:
         sources = [(source.number, source.path, source.cited) for source in self.answer.sources]
@@ -86,7 +87,7 @@ def test_the_names_of_these_cases_were_kept_from_training(notes: list[Note]) -> 
     assert all(for_tests(note.fact.name) for note in notes)
 
 
-def test_the_right_value_from_the_right_file_in_95_of_100_fresh_cases(
+def test_the_right_value_and_the_right_citation_in_95_of_100_fresh_cases(
     service: RunningService, notes: list[Note]
 ) -> None:
     rng = random.Random(7)
@@ -95,8 +96,6 @@ def test_the_right_value_from_the_right_file_in_95_of_100_fresh_cases(
         asked.append(Asked(note, note.fact, ask(service, note.fact.asked(rng))))
     wrong = [case for case in asked if not case.right]
     assert len(wrong) <= MOST_WRONG, "\n".join(map(str, wrong))
-    numbers = {source.number for case in asked for source in case.answer.sources if source.cited}
-    assert numbers <= set(range(1, PASSAGES + 1))  # a citation that names no passage was taken out
 
 
 def test_when_the_file_is_removed_nothing_of_it_is_answered(service: RunningService, notes: list[Note]) -> None:
