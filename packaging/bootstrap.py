@@ -27,9 +27,9 @@ HELP = """usage: bootstrap.py VERB [arguments]
   doctor   what runs here, and its proof    lock     write packaging/requirements*.txt anew
 """
 
-# Most tests wait for something, so one process more than there are processors; file by file, so that what the tests of
-# a file share is made once.
-TEST_PROCESSES = str(min(4, 1 + (os.cpu_count() or 1)))
+# Most tests wait for something: as many at a time as there are processors, because some hold what they see against the
+# clock; file by file, so that what the tests of a file share is made once.
+TEST_PROCESSES = str(max(1, min(4, os.cpu_count() or 1)))
 # What each verb runs with the environment's Python: all of it, so that one run tells everything that is wrong.
 COMMANDS: dict[str, list[list[str]]] = {
     "setup": [],

@@ -10,7 +10,9 @@ import contextlib
 import os
 import sqlite3
 import threading
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ import chromadb
 import numpy as np
 from chromadb.config import Settings
 from chromadb.errors import NotFoundError
+from numpy.typing import NDArray
 
 from rag.doctor.traces import Needles, files_below, overwrite
 
@@ -30,6 +33,9 @@ THREADS = 4  # queries do not wait behind what is being added
 NEIGHBOURS = 16
 EF_CONSTRUCTION = 128
 EF_SEARCH = 128
+# Up to here every row is compared: a graph of few rows in tight groups may have no way from one group to another, and
+# then it misses even the very nearest.
+EXACT_ROWS = 4000
 FILE = "chroma.sqlite3"
 # A query waits for what is being added just then, so that is little at a time, and queries that wait go first.
 ADDED_AT_ONCE = 64
@@ -44,6 +50,23 @@ class IndexGone(Exception):
     """The files of the index were deleted, or others lie in their place."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """All rows of a space as they were at a change of it."""
+
+    change: int
+    ids: NDArray[np.int64]
+    vectors: NDArray[np.float32]
+
+    def nearest(self, vector: NDArray[np.float32], k: int) -> Buffers:
+        """The k nearest ids with their cosines, of rows and a vector of norm 1."""
+        if not len(self.ids):
+            return b"", b""
+        cosines = self.vectors @ vector
+        best = np.argsort(-cosines, kind="stable")[:k]
+        return self.ids[best].tobytes(), cosines[best].tobytes()
+
+
 class VectorIndexWorker:
     """Chroma on one folder."""
 
@@ -52,6 +75,9 @@ class VectorIndexWorker:
         self._folder = Path()
         self._file: list[int] | None = None
         self._collections: dict[str, Any] = {}
+        self._exact: dict[str, _Rows] = {}
+        self._changes: Counter[str] = Counter()
+        self._large: set[str] = set()
         self._writing = threading.Lock()
         self._asking = 0
         self._quiet = threading.Condition()
@@ -87,7 +113,8 @@ class VectorIndexWorker:
             for start in range(0, len(ids), self._most):
                 part = slice(start, start + self._most)
                 self._let_queries_go()
-                collection.upsert(ids=[str(number) for number in ids[part]], embeddings=vectors[part])
+                with self._changing(params["space"]):
+                    collection.upsert(ids=[str(number) for number in ids[part]], embeddings=vectors[part])
             self._tune(collection)
         return None, ()
 
@@ -98,7 +125,8 @@ class VectorIndexWorker:
             collection = self._found(params["space"])
             for start in range(0, len(ids), self._most) if collection is not None else ():
                 self._let_queries_go()
-                collection.delete(ids=[str(number) for number in ids[start : start + self._most]])
+                with self._changing(params["space"]):
+                    collection.delete(ids=[str(number) for number in ids[start : start + self._most]])
         return None, ()
 
     def query(self, params: Mapping[str, Any], buffers: list[memoryview]) -> tuple[Any, Buffers]:
@@ -108,6 +136,8 @@ class VectorIndexWorker:
             return None, (b"", b"")
         vector = np.frombuffer(buffers[0], np.float32)
         with self._first():
+            if (rows := self._few(params["space"], collection)) is not None:
+                return None, rows.nearest(vector, params["k"])
             found = collection.query(query_embeddings=[vector], n_results=params["k"], include=["distances"])
         ids = np.array([int(name) for name in found["ids"][0]], np.int64)
         cosines = 1 - np.array(found["distances"][0], np.float32)
@@ -136,8 +166,9 @@ class VectorIndexWorker:
 
     def drop(self, params: Mapping[str, Any], _: list[memoryview]) -> tuple[Any, Buffers]:
         """Remove a space."""
-        with self._writing:
+        with self._writing, self._changing(params["space"]):
             self._collections.pop(params["space"], None)
+            self._large.discard(params["space"])
             with contextlib.suppress(NotFoundError):
                 self._client.delete_collection(params["space"])
         return None, ()
@@ -164,6 +195,33 @@ class VectorIndexWorker:
             entry.rmdir()
         needles = Needles(bytes(buffer) for buffer in buffers)
         return sum(overwrite(file, needles) for file in files_below([folder])) if len(needles) else 0, ()
+
+    @contextlib.contextmanager
+    def _changing(self, space: str) -> Iterator[None]:
+        """What was read of the space before or meanwhile is not used any more."""
+        self._changes[space] += 1
+        try:
+            yield
+        finally:
+            self._changes[space] += 1
+            self._exact.pop(space, None)
+
+    def _few(self, space: str, collection: Any) -> _Rows | None:
+        """All rows of a space that has few; None for others."""
+        rows = self._exact.get(space)
+        if rows is not None and rows.change == self._changes[space]:
+            return rows
+        if space in self._large:
+            return None
+        change = self._changes[space]
+        if collection.count() > EXACT_ROWS:
+            self._large.add(space)
+            return None
+        found = collection.get(include=["embeddings"])
+        ids = np.array([int(name) for name in found["ids"]], np.int64)
+        rows = _Rows(change, ids, np.asarray(found["embeddings"], np.float32).reshape(len(ids), -1))
+        self._exact[space] = rows
+        return rows
 
     @contextlib.contextmanager
     def _first(self) -> Iterator[None]:

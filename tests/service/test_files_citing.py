@@ -25,6 +25,11 @@ from tests.service.running import RunningService, running
 MODEL = Path(citing.__file__).with_name("citing.gguf")
 CASES = 100
 MOST_WRONG = 5
+OTHERS = {
+    "lunch.md": "# Lunch\n\nLunch was served at noon. All doors close in the evening.\n",
+    "review.md": "# Review\n\nThe next review is in spring. See the plan on the wall for more.\n",
+    "list.md": "# List\n\nThe old list was thrown away last year. Please keep this page up to date.\n",
+}
 PASSAGES = 3  # as many as a model of 1.3 million weights can tell apart surely
 
 
@@ -78,8 +83,8 @@ def service(
         yield started
 
 
-def ask(service: RunningService, question: str) -> FilesAnswer:
-    request = AskFiles(question=question, collection="office", k=PASSAGES)
+def ask(service: RunningService, question: str, collection: str = "office") -> FilesAnswer:
+    request = AskFiles(question=question, collection=collection, k=PASSAGES)
     return service.use(lambda client: client.ask_files(request))
 
 
@@ -98,7 +103,30 @@ def test_the_right_value_and_the_right_citation_in_95_of_100_fresh_cases(
     assert len(wrong) <= MOST_WRONG, "\n".join(map(str, wrong))
 
 
-def test_when_the_file_is_removed_nothing_of_it_is_answered(service: RunningService, notes: list[Note]) -> None:
+def test_when_the_only_file_that_states_it_is_removed_it_is_not_in_your_files(
+    service: RunningService, tmp_path: Path
+) -> None:
+    note = new_note(random.Random(3), tests=True)
+    stating = tmp_path / "stating.md"
+    stating.write_text(note.text, encoding="utf-8")
+    for name, text in OTHERS.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    service.use(lambda client: indexed(client, AddRoots(collection="mixed", paths=[str(tmp_path)])))
+    question = note.fact.asked(random.Random(1))
+    before = ask(service, question, "mixed")
+    assert note.fact.value in before.answer
+    assert [source.path for source in before.sources if source.cited] == ["stating.md"]
+
+    service.use(lambda client: client.remove_files(RemoveRequest(collection="mixed", paths=[str(stating)])))
+
+    after = ask(service, question, "mixed")
+    assert (after.answer.strip(), after.found, after.sources) == (NOT_IN_FILES, False, [])
+
+
+def test_when_one_of_many_files_is_removed_nothing_of_it_is_answered(
+    service: RunningService, notes: list[Note]
+) -> None:
+    """The others are so near to it that a passage is found: the value of the removed one never comes back."""
     note = notes[0]
     fact = note.fact
     question = fact.asked(random.Random(1))

@@ -309,3 +309,19 @@ async def test_adding_at_the_same_time_as_asking(shared: Filled) -> None:
         found += len(await shared.index.query(shared.space.name, vector("text 1"), 3))
     await added
     assert found and await shared.index.count(shared.space.name) == before + 300
+
+
+async def test_few_rows_in_tight_groups_are_all_found(shared: Filled) -> None:
+    """A graph of such rows may have no way from one group to another."""
+    chance = np.random.default_rng(5)
+    groups = chance.standard_normal((6, 64))
+    rows = (groups[np.arange(300) % 6] + 0.01 * chance.standard_normal((300, 64))).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    await shared.index.add("tight", list(range(300)), rows)
+    for row in rows:
+        cosines = [cosine for _, cosine in await shared.index.query("tight", row, 20)]
+        assert np.allclose(cosines, np.sort(rows @ row)[::-1][:20], atol=1e-5)
+    nearest = (await shared.index.query("tight", rows[0], 1))[0][0]
+    await shared.index.delete("tight", [nearest])
+    assert nearest not in [number for number, _ in await shared.index.query("tight", rows[0], 20)]
+    await shared.index.drop("tight")
