@@ -181,8 +181,8 @@ async def test_the_machine_is_measured_by_its_own_engine_and_remembered(
         engines, build, Tuning(), home.runtime, steps.append, effort=Effort(shape, depth=256, repeats=1)
     )
     assert len(steps) == 3
-    assert measured.weight_bytes_per_s > 1e8
-    assert measured.flops_per_s > 1e9
+    assert measured.weight_bytes_per_s > 1e6  # of any machine, however busy it is
+    assert measured.flops_per_s > 1e7
     assert load_speed(engines, build) == measured
     assert not list(home.runtime.glob("speed-*"))
 

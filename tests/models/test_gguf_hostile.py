@@ -54,7 +54,7 @@ def mutate():
 refused, slowest = 0, 0.0
 for _ in range(runs):
     target.write_bytes(mutate() + bytes(rng.choice((0, 100, 100_000))))
-    started = time.perf_counter()
+    started = time.process_time()
     try:
         header = read_header(target)
         for name in dir(header):
@@ -62,7 +62,7 @@ for _ in range(runs):
     except BadGguf as error:
         refused += 1
         assert error.message.isprintable(), error.message
-    slowest = max(slowest, time.perf_counter() - started)
+    slowest = max(slowest, time.process_time() - started)
 print(json.dumps({"refused": refused, "slowest_s": slowest, "peak_bytes": peak_bytes()}))
 """
 
@@ -71,12 +71,12 @@ import json, sys, time
 from pathlib import Path
 from models.errors import BadGguf
 from models.gguf import read_header
-started, reason = time.perf_counter(), ""
+started, reason = time.process_time(), ""
 try:
     read_header(Path(sys.argv[1]))
 except BadGguf as error:
     reason = error.message
-print(json.dumps({"reason": reason, "slowest_s": time.perf_counter() - started, "peak_bytes": peak_bytes()}))
+print(json.dumps({"reason": reason, "slowest_s": time.process_time() - started, "peak_bytes": peak_bytes()}))
 """
 
 
