@@ -60,7 +60,7 @@ def main() -> int:
         paths.create()
         paths.settings.write_text("version = 1\nport = 0\n")
         model = wishes.model or _tiny_model(Path(folder))
-        _Session(paths, model, wishes.citing or model, wishes.out).run()
+        _Session(paths, model, (wishes.citing or model).resolve(), wishes.out).run()
         _wait_for_the_end(paths)
     return 0
 
