@@ -94,6 +94,15 @@ async def test_a_line_may_end_with_another_byte(tmp_path: Path) -> None:
     assert lines == ["[1]2.5", "[2]3.5", "end"]
 
 
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel groups no sessions")
+async def test_a_child_that_gives_way_does_so_as_a_session_too(tmp_path: Path) -> None:
+    lines: list[str] = []
+    code = "import os; print(os.nice(0)); print(open('/proc/self/autogroup').read())"
+    await (await spawn(script(code, tmp_path, on_line=lines.append, nice=7))).wait()
+    assert lines[0] == "7"
+    assert lines[1].endswith(" nice 7")
+
+
 async def test_exit_code_and_signal_are_told_apart(tmp_path: Path) -> None:
     failed = await (await spawn(script("raise SystemExit(7)", tmp_path))).wait()
     killed = await (await spawn(script("import os; os.kill(os.getpid(), 11)", tmp_path))).wait()
