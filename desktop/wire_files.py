@@ -338,6 +338,7 @@ class CandidateRow(Wire):
     lexical_score: float | None = None
     dense_rank: int | None = None
     dense_score: float | None = None
+    crowding: float | None = None  # mean cosine to its nearest among the candidates; of code it counts against it
     fused_score: float | None = None
     rerank_score: float | None = None
     final_rank: int | None = None  # of the passage it went into
@@ -467,7 +468,9 @@ class Opened(Wire):
 
 class Finding(Wire):
     """Something that does not agree. `kind`: orphan_chunks, missing_vectors, extra_vectors, zero_vectors, stale,
-    vanished, failed, embedder_mismatch, broken_index, broken_database, unfinished, …"""
+    vanished, failed, embedder_mismatch, broken_index, broken_database, unfinished, …
+
+    What is attached to one chat has that chat's `chat_id`, and its title stands in `collection`."""
 
     kind: str
     collection: str = ""
@@ -477,6 +480,7 @@ class Finding(Wire):
     repairable: bool = True
     repaired: bool = False
     examples: list[str] = Field(default_factory=list)
+    chat_id: str = ""
 
 
 class CollectionCounts(Wire):
@@ -489,6 +493,7 @@ class CollectionCounts(Wire):
     lexical_rows: int
     database_vectors: int
     index_vectors: int
+    chat_id: str = ""
 
 
 class FilesDoctorReport(Wire):

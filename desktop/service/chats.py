@@ -13,6 +13,7 @@ from typing import Any
 
 from desktop.service import chat_rows as rows
 from desktop.service.chat_rows import ChatRecord, MessageRecord
+from desktop.service.errors import NotFound
 from models.database import Database
 
 TITLE_CHARACTERS = 60
@@ -44,6 +45,13 @@ class Chats:
         return await self._database.read(
             lambda connection: (rows.select_chat(connection, chat_id), rows.select_messages(connection, chat_id))
         )
+
+    async def title(self, chat_id: str) -> str:
+        """The title of a chat, "" when there is no such chat."""
+        try:
+            return (await self._database.read(lambda connection: rows.select_chat(connection, chat_id))).title
+        except NotFound:
+            return ""
 
     async def create(
         self,

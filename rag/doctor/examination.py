@@ -84,6 +84,7 @@ class Examination:
             lexical_rows=max(0, rows),
             database_vectors=stored,
             index_vectors=indexed,
+            chat_id=self._collection.chat_id,
         )
 
     async def repair(self, cancel: Cancel) -> None:
@@ -293,9 +294,17 @@ class Examination:
         if fixed is not None:
             self._repairs.append((len(self.findings), fixed))
         hint = hint or ("`jackdaw files doctor --repair` puts it right." if fixed is not None else "")
-        name = self._collection.name
         self.findings.append(
-            Finding(kind, count, message, hint, name, repairable=fixed is not None, examples=examples or [])
+            Finding(
+                kind,
+                count,
+                message,
+                hint,
+                self._collection.name,
+                repairable=fixed is not None,
+                examples=examples or [],
+                chat_id=self._collection.chat_id,
+            )
         )
 
 

@@ -11,7 +11,8 @@ class Finding:
 
     `kind` is one of: broken_database, broken_index, quarantined, lexical_rows, orphan_chunks, orphan_vectors,
     missing_vectors, extra_vectors, wrong_vectors, zero_vectors, unfinished, embedder_mismatch, embedder_missing, stale,
-    new, vanished, changed_content, failed, root_missing. `examples` are paths or ids, EXAMPLES at most.
+    new, vanished, changed_content, failed, root_missing. `examples` are paths or ids, EXAMPLES at most. `chat_id` is
+    that of the chat whose own collection it is.
     """
 
     kind: str
@@ -22,6 +23,7 @@ class Finding:
     repairable: bool = True
     repaired: bool = False
     examples: list[str] = field(default_factory=list)
+    chat_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class CollectionCounts:
     lexical_rows: int
     database_vectors: int
     index_vectors: int
+    chat_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

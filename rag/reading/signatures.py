@@ -42,7 +42,7 @@ def byte_format(data: bytes, named: FileType | None) -> FileType | None:
     if named is not None and (named.format in _ZIPPED or named.format == "pdf"):
         if named.format == "odf" and data[:256].lstrip().startswith(b"<?xml"):
             return named
-        raise ParseFailed(f"This is no {named.format.upper()} file inside.", reason="damaged")
+        raise ParseFailed(f"The name says {named.format.upper()}, but the content is something else.", reason="damaged")
     return named
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 EXACT = 4_000  # chunks: a search confined to no more compares all their vectors
+NEIGHBOURS = 10  # of a candidate, among the candidates
 CONFINED = 2_000  # nearest that are looked through when it is confined to more
 
 
@@ -39,6 +40,14 @@ class Nearest:
     embedder: str = ""
     complete: bool = True
     note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """By chunk id: the cosine to the query, and how crowded it is around the chunk (see crowding_of)."""
+
+    cosines: Mapping[int, float] = field(default_factory=dict)
+    crowding: Mapping[int, float] = field(default_factory=dict)
 
 
 class DenseSide:
@@ -65,12 +74,16 @@ class DenseSide:
             return Nearest(complete=not isinstance(error, VectorsBroken), note=_note(error))
         return Nearest(found, space, vector, embedder.identity.model, space.ready)
 
-    async def cosines(self, nearest: Nearest, ids: Sequence[int]) -> dict[int, float]:
-        """The cosines of further chunks, from the stored vectors; those without one are left out."""
+    async def compare(self, nearest: Nearest, ids: Sequence[int]) -> Compared:
+        """Candidates by their stored vectors, as far as they have one."""
         if nearest.space is None or nearest.vector is None or not ids:
-            return {}
+            return Compared()
         known, rows = await self._store.vectors(nearest.space, ids)
-        return dict(zip(known.tolist(), (rows @ nearest.vector).tolist(), strict=True))
+        cosines, crowding = rows @ nearest.vector, crowding_of(rows)
+        return Compared(
+            dict(nearest.found) | dict(zip(known.tolist(), cosines.tolist(), strict=True)),
+            dict(zip(known.tolist(), crowding.tolist(), strict=True)),
+        )
 
     async def _space(self, collection: CollectionRow, embedder: Embedder) -> Space | None:
         spaces = await self._store.spaces(collection.id)
@@ -89,6 +102,19 @@ class DenseSide:
         wanted = set(allowed)
         near = await self._vectors.query(space.name, vector, CONFINED)
         return tuple(each for each in near if each[0] in wanted)[:limit]
+
+
+def crowding_of(rows: Vectors) -> Vectors:
+    """How near the nearest others are to each of some candidates: the mean cosine to NEIGHBOURS of them.
+
+    What lies in the middle of a crowd is near to many queries and says little about any one of them ("hubness").
+    """
+    others = min(NEIGHBOURS, len(rows) - 1)
+    if others < 1:
+        return np.zeros(len(rows), np.float32)
+    near = rows @ rows.T
+    np.fill_diagonal(near, -np.inf)
+    return np.asarray(np.partition(near, -others, axis=1)[:, -others:].mean(axis=1), np.float32)
 
 
 async def query_vector(embedder: Embedder, pieces: Sequence[str]) -> Vectors:

@@ -25,6 +25,8 @@ USUAL_WORDS = 5
 LEAST, MOST = 0.35, 0.75
 PAGES = 0.12  # more when all that is near in meaning are pages
 
+CROWDED = 0.15  # of its crowding that code among crowded code is held to be further away
+
 COVERAGE = 0.3  # how far the lexical side of a short query is the share of its words
 COVERAGE_CODE = 0.8  # the same when all candidates are code
 COVERAGE_WORDS = (4, 9)  # short up to four words, not at all from nine on
@@ -34,10 +36,10 @@ COVERAGE_WORDS = (4, 9)  # short up to four words, not at all from nine on
 class Evidence:
     """What is known of the candidates of a search, one row each.
 
-    `cosine` is NaN where there is no vector; ranks are from 1, 0 where a side did not list it. `group` numbers the
-    embedders, whose cosines cannot be compared. `coverage` is the share of the query's words, by what they tell, that
-    the chunk has. `paged` marks chunks of pages (PDF, slides), `code` those of source code. `words` is how many words
-    the lexical side asks for, `kind` what the query is.
+    `cosine` and `crowding` (see dense.py) are NaN where there is no vector; ranks are from 1, 0 where a side did not
+    list it. `group` numbers the embedders, whose cosines cannot be compared. `coverage` is the share of the query's
+    words, by what they tell, that the chunk has. `paged` marks chunks of pages (PDF, slides), `code` those of source
+    code. `words` is how many words the lexical side asks for, `kind` what the query is.
     """
 
     kind: QueryKind
@@ -45,6 +47,7 @@ class Evidence:
     lexical: Floats
     lexical_rank: NDArray[np.int32]
     cosine: Floats
+    crowding: Floats
     dense_rank: NDArray[np.int32]
     group: NDArray[np.int32]
     coverage: Floats
@@ -82,17 +85,31 @@ def lexical_share(evidence: Evidence) -> Floats:
 
 
 def dense_share(evidence: Evidence) -> Floats:
-    """Cosines between the last of an embedder's list (0) and its best (1)."""
+    """Nearness between the last of an embedder's list (0) and its best (1)."""
     shares = np.zeros(len(evidence.cosine), np.float32)
     for group in np.unique(evidence.group):
         mine = (evidence.group == group) & ~np.isnan(evidence.cosine)
         listed = mine & (evidence.dense_rank > 0)
         if not listed.any():
             continue
-        best, floor = float(evidence.cosine[listed].max()), float(evidence.cosine[listed].min())
+        nearness = _nearness(evidence, mine)
+        best, floor = float(nearness[listed].max()), float(nearness[listed].min())
         spread = best - floor
-        shares[mine] = np.clip((evidence.cosine[mine] - floor) / spread, 0.0, 1.0) if spread > 0 else 1.0
+        shares[mine] = np.clip((nearness[mine] - floor) / spread, 0.0, 1.0) if spread > 0 else 1.0
     return shares
+
+
+def _nearness(evidence: Evidence, mine: NDArray[np.bool_]) -> Floats:
+    """Cosines; of code less for what lies in a crowd of other code, more for what lies apart.
+
+    Prose did not gain from it (Cranfield -.002 ndcg@10); code did (functions of 16 packages asked by their docstrings
+    +.002, web queries +.006).
+    """
+    nearness = evidence.cosine.copy()
+    code = mine & evidence.code & ~np.isnan(evidence.crowding)
+    if code.any():
+        nearness[code] -= CROWDED * (evidence.crowding[code] - evidence.crowding[code].mean())
+    return nearness
 
 
 def predicted_weight(evidence: Evidence) -> float:

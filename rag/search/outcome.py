@@ -90,7 +90,7 @@ def candidates(ranking: Ranking, found: Sequence[Passage], names: Mapping[int, s
     rows = []
     for at in sorted(range(len(ranking.gathered.entries)), key=lambda at: -float(ranking.scores[at])):
         left = ranking.left.get(at)
-        cosine = float(evidence.cosine[at])
+        cosine, crowding = float(evidence.cosine[at]), float(evidence.crowding[at])
         into = places.get(id(left.into)) if left is not None and left.into is not None else None
         rows.append(
             replace(
@@ -99,6 +99,7 @@ def candidates(ranking: Ranking, found: Sequence[Passage], names: Mapping[int, s
                 lexical_score=float(evidence.lexical[at]) if evidence.words else None,
                 dense_rank=int(evidence.dense_rank[at]) or None,
                 dense_score=None if np.isnan(cosine) else cosine,
+                crowding=None if np.isnan(crowding) else crowding,
                 fused_score=float(ranking.fused.scores[at]),
                 rerank_score=ranking.reranked.get(at),
                 final_rank=of_member.get(at, into),

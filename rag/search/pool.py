@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.search.matching import Matches
+from rag.search.matching import COLUMNS, varints
 from rag.store import passages
 from rag.store.rows import StoredChunk
+from rag.store.schema import fts_table
 
 Floats = NDArray[np.float32]
 
@@ -28,11 +29,13 @@ FIELD_WEIGHTS = (1.0, 1.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One candidate: a chunk in a collection; `path_words` are those it is indexed with there."""
+    """One candidate: a chunk in a collection; `path_words` are those it is indexed with there, `lengths` the tokens of
+    its text, header and path."""
 
     collection_id: int
     stored: StoredChunk
     path_words: str
+    lengths: tuple[int, ...]
 
 
 def read(connection: sqlite3.Connection, collection_id: int, ids: Sequence[int]) -> list[Entry]:
@@ -46,7 +49,19 @@ def read(connection: sqlite3.Connection, collection_id: int, ids: Sequence[int])
             (documents, collection_id),
         )
     )
-    return [Entry(collection_id, each, words.get(each.document_id, "")) for each in found]
+    lengths = _lengths(connection, collection_id, [each.id for each in found])
+    none = (0,) * len(COLUMNS)
+    return [Entry(collection_id, each, words.get(each.document_id, ""), lengths.get(each.id, none)) for each in found]
+
+
+def _lengths(connection: sqlite3.Connection, collection_id: int, ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
+    """The tokens of the columns of these chunks, as the lexical index counted them."""
+    table = fts_table(collection_id)
+    found = connection.execute(
+        f"SELECT d.id, d.sz FROM json_each(?) j CROSS JOIN {table}_docsize d ON d.id = j.value",  # noqa: S608
+        (json.dumps(list(ids)),),
+    )
+    return {number: tuple(varints(blob)) for number, blob in found}
 
 
 def inverse_frequencies(rows: float, frequencies: Sequence[float]) -> Floats:
@@ -55,21 +70,24 @@ def inverse_frequencies(rows: float, frequencies: Sequence[float]) -> Floats:
     return np.maximum(np.log((rows - counts + 0.5) / (counts + 0.5) + 1.0), LEAST_IDF).astype(np.float32)
 
 
-def bm25(matches: Matches, mean_lengths: Sequence[float], worth: Floats) -> Floats:
-    """BM25 of each text over three weighted columns; `worth` of each word is its idf, times its weight in the query."""
+def bm25(counts: Floats, lengths: Floats, mean_lengths: Sequence[float], worth: Floats) -> Floats:
+    """BM25 of each text over weighted columns, from `counts` (texts, words, 3) and `lengths` in tokens (texts, 3).
+
+    `worth` of each word is its idf, times its weight in the query.
+    """
     if not len(worth):
-        return np.zeros(len(matches.counts), np.float32)
-    frequency = np.zeros(matches.counts.shape[:2], np.float32)
+        return np.zeros(len(counts), np.float32)
+    frequency = np.zeros(counts.shape[:2], np.float32)
     for column, (weight, share) in enumerate(zip(FIELD_WEIGHTS, B, strict=True)):
         mean = max(mean_lengths[column], 1.0)
-        norm = 1.0 - share + share * matches.lengths[:, column] / mean
-        frequency += weight * matches.counts[:, :, column] / norm[:, None]
+        norm = 1.0 - share + share * lengths[:, column] / mean
+        frequency += weight * counts[:, :, column] / norm[:, None]
     return np.asarray((frequency * (K1 + 1.0) / (frequency + K1)) @ worth, np.float32)
 
 
-def coverage(matches: Matches, worth: Floats) -> Floats:
+def coverage(counts: Floats, worth: Floats) -> Floats:
     """The share of the query's words that each text has in any column, weighted by what they tell; 0..1."""
     total = float(worth.sum())
     if total <= 0:
-        return np.zeros(len(matches.counts), np.float32)
-    return np.asarray((matches.counts.sum(axis=2) > 0) @ worth / total, np.float32)
+        return np.zeros(len(counts), np.float32)
+    return np.asarray((counts.sum(axis=2) > 0) @ worth / total, np.float32)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rag.scan.patterns import Patterns
 from rag.search import lexical, pool, scope
 from rag.search.analysis import Analysis
-from rag.search.dense import DenseSide, Nearest
+from rag.search.dense import Compared, DenseSide, Nearest
 from rag.search.lexical import Statistics
 from rag.search.pool import Entry
 from rag.store.rows import CollectionRow
@@ -49,13 +49,13 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One collection: what each side found, and all candidates with the cosines of those that have a vector."""
+    """One collection: what each side found, and all candidates, by vectors as well as far as they have one."""
 
     collection: CollectionRow
     words: Words
     nearest: Nearest
     entries: tuple[Entry, ...]
-    cosines: dict[int, float]
+    compared: Compared
     waiting: bool  # files that are yet to be read
     dense_ms: float = 0.0
 
@@ -85,13 +85,12 @@ class Sides:
             self._store.database.read(lambda c: _words(c, collection.id, wanted, confined)),
             self._nearest(collection, wanted, confined),
         )
-        near = dict(nearest.found)
-        ids = list(dict.fromkeys((*words.found, *near)))
-        (entries, waiting), further = await asyncio.gather(
+        ids = list(dict.fromkeys((*words.found, *(number for number, _ in nearest.found))))
+        (entries, waiting), compared = await asyncio.gather(
             self._store.database.read(lambda c: (pool.read(c, collection.id, ids), _waiting(c, collection.id))),
-            self._dense.cosines(nearest, [number for number in words.found if number not in near]),
+            self._dense.compare(nearest, ids),
         )
-        return Side(collection, words, nearest, tuple(entries), near | further, waiting, dense_ms)
+        return Side(collection, words, nearest, tuple(entries), compared, waiting, dense_ms)
 
     async def _nearest(self, collection: CollectionRow, wanted: Wanted, confined: _Scope) -> tuple[Nearest, float]:
         if not wanted.dense:

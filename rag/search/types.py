@@ -47,7 +47,8 @@ class Stage:
 class Candidate:
     """One chunk that either side found, and what became of it. Ranks from 1; None where that side did not find it.
 
-    `lexical_score` is bm25 turned positive, `dense_score` the cosine, `fused_score` 0..1. `final_rank` is the rank of
+    `lexical_score` is bm25 turned positive, `dense_score` the cosine, `crowding` the mean cosine to its nearest
+    among the candidates, `fused_score` 0..1. `final_rank` is the rank of
     the passage the chunk went into. `dropped` is the rule that left it out, `why` the same as a sentence.
     """
 
@@ -63,6 +64,7 @@ class Candidate:
     lexical_score: float | None = None
     dense_rank: int | None = None
     dense_score: float | None = None
+    crowding: float | None = None
     fused_score: float | None = None
     rerank_score: float | None = None
     final_rank: int | None = None

@@ -11,7 +11,7 @@ import pytest
 from desktop.client import AskDelta, AskEnd, AskSources, AskState, Client, ClientError
 from desktop.paths import Paths
 from desktop.wire import AskRequest, NewChat, SamplingParameters
-from desktop.wire_files import AddRoots, SearchRequest
+from desktop.wire_files import AddRoots, FilesDoctorRequest, SearchRequest
 from rag.answer.prompt import NOT_IN_FILES
 from tests.service.files_rig import indexed
 from tests.service.running import RunningService, collect, eventually_async, running
@@ -140,6 +140,12 @@ def test_an_attached_file_is_given_whole_and_goes_with_its_chat(service: Running
         await eventually_async(ready, 20)
         (file,) = (await client.chat(chat.id)).files
         assert (file.whole, file.files) == (True, 1)
+        counts = (await client.files_doctor(FilesDoctorRequest())).counts
+        title = (await client.chat(chat.id)).title
+        assert {one.chat_id: one.collection for one in counts} == {
+            "": "harbours",
+            chat.id: f"attached to “{title}”",
+        }
         again = await client.detach(chat.id, note)
         assert again.files == []
         with pytest.raises(ClientError) as caught:

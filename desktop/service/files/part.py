@@ -216,7 +216,7 @@ def _part(index: Files, places: FilesPlaces, around: Around) -> FilesPart:
     news = FilesNews(around.events, collections.one, at_work)
     evidence = Evidence(index.store)
     search, retrieval = FileSearch(index, evidence), Retrieval(index, evidence)
-    removal = Removal(index, collections, news)
+    removal = Removal(index, collections, news, around.chats.title)
     return FilesPart(
         index=index,
         places=places,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from desktop import wire_files as wire
@@ -17,7 +17,11 @@ from rag.store.rows import CollectionRow
 class Removal:
     """Removes paths or whole collections, after ending what is at work on them."""
 
-    def __init__(self, index: Files, collections: Collections, news: FilesNews) -> None:
+    def __init__(
+        self, index: Files, collections: Collections, news: FilesNews, title_of: Callable[[str], Awaitable[str]]
+    ) -> None:
+        """`title_of` gives the title of a chat by its id, "" when there is none any more."""
+        self._title_of = title_of
         self._index = index
         self._collections = collections
         self._news = news
@@ -62,5 +66,16 @@ class Removal:
     async def doctor(self, request: wire.FilesDoctorRequest) -> wire.FilesDoctorReport:
         """Whether the stores agree; repaired if asked. Raises CollectionNotFound."""
         ids = [(await self._index.store.by_name(request.collection)).id] if request.collection else None
-        report = await self._index.doctor.examine(ids, repair=request.repair, deep=request.deep)
-        return wire.FilesDoctorReport.model_validate(dataclasses.asdict(report))
+        found = await self._index.doctor.examine(ids, repair=request.repair, deep=request.deep)
+        report = wire.FilesDoctorReport.model_validate(dataclasses.asdict(found))
+        names = {chat_id: await self._chats_own(chat_id) for chat_id in {one.chat_id for one in report.counts} - {""}}
+        for counts in report.counts:
+            counts.collection = names.get(counts.chat_id, counts.collection)
+        for finding in report.findings:
+            finding.collection = names.get(finding.chat_id, finding.collection)
+        return report
+
+    async def _chats_own(self, chat_id: str) -> str:
+        """What a chat's own collection is called."""
+        title = await self._title_of(chat_id)
+        return f"attached to “{title}”" if title else "attached to a deleted chat"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from rag.search.dense import NEIGHBOURS, crowding_of
 from rag.search.fusion import LEAST, MOST, Evidence, dense_share, fuse, lexical_share, predicted_weight
 
 NAN = float("nan")
@@ -22,6 +23,7 @@ def evidence(
     group: Sequence[int] | None = None,
     paged: bool = False,
     code: bool = False,
+    crowding: Sequence[float] | None = None,
 ) -> Evidence:
     """Candidates with these scores; those with a cosine are in the dense list unless `listed` says otherwise."""
     count = len(lexical)
@@ -32,6 +34,7 @@ def evidence(
         lexical=np.asarray(lexical, np.float32),
         lexical_rank=np.asarray([int(value > 0) for value in lexical], np.int32),
         cosine=np.asarray(cosine, np.float32),
+        crowding=np.asarray(crowding or [0.0] * count, np.float32),
         dense_rank=np.asarray(ranks, np.int32),
         group=np.asarray(group or [0] * count, np.int32),
         coverage=np.asarray(coverage or [0.0] * count, np.float32),
@@ -92,3 +95,25 @@ def test_of_a_short_query_the_presence_of_its_words_counts() -> None:
     repeated, present = evidence([10, 8], [0.5, 0.5], words=3, coverage=[0.4, 1.0], code=True), (0, 1)
     assert np.argsort(-lexical_share(repeated)).tolist() == list(reversed(present))
     assert int(lexical_share(evidence([10, 8], [0.5, 0.5], words=20, coverage=[0.4, 1.0], code=True)).argmax()) == 0
+
+
+def test_code_in_a_crowd_is_held_further_away() -> None:
+    crowded = evidence([0, 0, 0], [0.6, 0.59, 0.2], code=True, crowding=[0.9, 0.5, 0.5])
+    assert np.argsort(-dense_share(crowded)).tolist() == [1, 0, 2]
+    prose = evidence([0, 0, 0], [0.6, 0.59, 0.2], crowding=[0.9, 0.5, 0.5])
+    assert int(dense_share(prose).argmax()) == 0
+
+
+def test_code_alike_crowded_keeps_its_cosines() -> None:
+    alike = evidence([0, 0, 0], [0.6, 0.4, 0.2], code=True, crowding=[0.7, 0.7, 0.7])
+    assert dense_share(alike) == pytest.approx([1.0, 0.5, 0.0], abs=1e-6)
+
+
+def test_crowding_is_the_mean_cosine_to_the_nearest() -> None:
+    angles = np.deg2rad([0.0, 1.0, 2.0, 90.0])
+    rows = np.column_stack((np.cos(angles), np.sin(angles))).astype(np.float32)
+    expected = [np.mean([np.cos(one - other) for other in angles if other != one]) for one in angles]
+    assert crowding_of(rows) == pytest.approx(expected, abs=1e-6)
+    assert crowding_of(rows[:1]).tolist() == [0.0]
+    many = np.vstack((rows, np.repeat(rows[:1], NEIGHBOURS, axis=0)))
+    assert crowding_of(many)[0] == pytest.approx(1.0)

@@ -110,11 +110,67 @@ def test_quoted_words_are_no_operators(connection: sqlite3.Connection, word: str
 
 def test_counts_of_stems_in_texts() -> None:
     found = match([("sorted sorts a list", "Sorting", ""), ("nothing", "", "src/sort.py")], stems(["sort", "lists"]))
-    assert found.counts[:, :, 0].tolist() == [[2, 1], [0, 0]]
-    assert found.counts[:, 0, 1].tolist() == [1, 0]
-    assert found.counts[:, 0, 2].tolist() == [0, 1]
-    assert found.lengths.tolist() == [[4, 1, 0], [1, 0, 3]]
-    assert found.positions[0].tolist() == [[0, 0], [1, 0], [3, 1]]
+    assert found[:, :, 0].tolist() == [[2, 1], [0, 0]]
+    assert found[:, 0, 1].tolist() == [1, 0]
+    assert found[:, 0, 2].tolist() == [0, 1]
+
+
+def test_words_of_a_stem_are_counted_whatever_their_endings() -> None:
+    roots = (
+        "relat",
+        "happ",
+        "fil",
+        "hop",
+        "sens",
+        "valenc",
+        "conform",
+        "oper",
+        "organ",
+        "siz",
+        "activ",
+        "formal",
+        "fall",
+    )
+    endings = (
+        *(
+            "",
+            "e",
+            "s",
+            "es",
+            "ies",
+            "y",
+            "ed",
+            "ing",
+            "eed",
+            "ion",
+            "ions",
+            "ation",
+            "ations",
+            "ational",
+            "ator",
+            "ate",
+        ),
+        *("ated", "ating", "izer", "ization", "ize", "izing", "ably", "able", "ability", "ibility", "ible", "ically"),
+        *("icate", "ical", "icity", "fulness", "ful", "ness", "ousness", "ously", "iveness", "ivity", "ive", "alism"),
+        *("ality", "alize", "al", "ment", "ement", "ent", "ently", "ence", "ency", "ance", "ogy", "li", "ll", "ling"),
+    )
+    words = [root + ending for root in roots for ending in endings]
+    for word, stem in zip(words, stems(words), strict=True):
+        assert match([(f"Before {word.upper()}, and.{word}", "", "")], [stem]).tolist() == [[[2.0, 0.0, 0.0]]], word
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("a “cafe” – cafe…", 2),
+        ("Café, CAFÉ and cafe", 3),
+        ("cafe\u0301 and cafe\u200bcafe", 3),
+        ("日本語cafe cafe", 1),
+        ("pre_cafe cafe_post cafe-post", 1),
+    ],
+)
+def test_words_among_other_letters_are_counted(text: str, count: int) -> None:
+    assert match([(text, "", "")], stems(["cafe"])).tolist() == [[[count, 0.0, 0.0]]]
 
 
 def test_what_is_not_one_token_has_no_stem() -> None:

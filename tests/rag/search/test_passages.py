@@ -25,7 +25,9 @@ def scored(
         ordinal, start, start + len(text), start, start + len(text), ordinal + 1, ordinal + 1, text, "prose", page=page
     )
     file = FileRef(1, 1, "/home/me", f"{document}.txt")
-    return Scored(position, Entry(1, StoredChunk(position + 100, document, chunk, "", "", (file,)), ""), score)
+    return Scored(
+        position, Entry(1, StoredChunk(position + 100, document, chunk, "", "", (file,)), "", (0, 0, 0)), score
+    )
 
 
 def fold_all(ranked: list[Scored]) -> tuple[list[Passage], dict[int, Left]]:
