@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from rag.search import pool
 from rag.search.fusion import Evidence
-from rag.search.matching import COLUMNS, match
+from rag.search.matching import COLUMNS
 from rag.search.pool import Entry
 from rag.search.sides import Side, Wanted
-from rag.store.lexical_text import lexical_text
 
 _MOST_REPEATED = 3  # how often a word may count that a long query repeats
 
@@ -30,13 +29,13 @@ class Gathered:
 
 
 def gather(sides: Sequence[Side], wanted: Wanted) -> Gathered:
-    """Measure every candidate by both sides. About 10 ms for 200 candidates."""
+    """Every candidate measured by both sides."""
     entries = tuple(entry for side in sides for entry in side.entries)
-    words = [stem for stem in dict.fromkeys(wanted.stems) if stem]
+    words = wanted.distinct_stems
     idf, mean_lengths = _statistics(sides, wanted, words)
     idf = np.where([_names_language(word, entries) for word in words], pool.LEAST_IDF, idf).astype(np.float32)
     weights = _query_weights(wanted, words)
-    counts = match(_columns(entries), words)
+    counts = np.asarray([entry.counts for entry in entries], np.float32).reshape(len(entries), len(words), len(COLUMNS))
     lengths = np.asarray([entry.lengths for entry in entries], np.float32).reshape(len(entries), len(COLUMNS))
     evidence = Evidence(
         kind=wanted.analysis.kind,
@@ -61,21 +60,6 @@ def _names_language(word: str, entries: Sequence[Entry]) -> bool:
     tells nothing, though hardly any of them holds the word."""
     named = sum(entry.stored.language == word for entry in entries)
     return named > len(entries) / 2
-
-
-def _columns(entries: Sequence[Entry]) -> list[tuple[str, str, str]]:
-    """What each candidate is indexed with. Headers and paths repeat themselves and are made once."""
-    made: dict[str, str] = {}
-
-    def once(text: str) -> str:
-        if text not in made:
-            made[text] = lexical_text(text)
-        return made[text]
-
-    return [
-        (lexical_text(each.stored.chunk.text), once(each.stored.chunk.header), once(each.path_words))
-        for each in entries
-    ]
 
 
 def _statistics(sides: Sequence[Side], wanted: Wanted, words: Sequence[str]) -> tuple[pool.Floats, tuple[float, ...]]:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import re
 import sqlite3
+import string
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.store.lexical_text import lexical_text
 from rag.store.schema import TOKENIZER
 
 COLUMNS = ("text", "header", "path")
-_WORD = re.compile(r"[a-z0-9_]+")
+_LETTERS = frozenset(string.ascii_letters + string.digits + "_")
 # What stands in prose and code beyond ASCII and only parts words: quotes, dashes, dots, arrows, spaces.
 _PARTING = dict.fromkeys((0xA0, 0xA7, 0xAB, 0xB7, 0xBB, *range(0x2010, 0x2028), *range(0x2190, 0x2200)), " ")
 
@@ -33,8 +35,8 @@ def stems(words: Sequence[str]) -> list[str]:
 
 
 def match(texts: Sequence[tuple[str, str, str]], words: Sequence[str]) -> NDArray[np.float32]:
-    """How often stems (of `stems`) stand in texts, each given as what its columns text, header and path are indexed
-    with: an array of shape (texts, words, 3)."""
+    """How often stems (of `stems`) stand in the lexical texts of text, header and path: an array of shape
+    (texts, words, 3)."""
     counts = np.zeros((len(texts), len(words), len(COLUMNS)), np.float32)
     column = {name: number for number, name in enumerate(COLUMNS)}
     beginnings = _beginnings(words)
@@ -48,20 +50,33 @@ def match(texts: Sequence[tuple[str, str, str]], words: Sequence[str]) -> NDArra
     return counts
 
 
-def _beginnings(stems: Sequence[str]) -> tuple[str, ...]:
-    """What words with these stems begin with. Porter's rules change the end of a word, and what they put there instead
-    ("happi", "file" of "filing") is one letter at most when they are done."""
-    return tuple({stem[: max(len(stem) - 1, 1)] for stem in stems if stem})
+def _beginnings(stems: Sequence[str]) -> re.Pattern[str]:
+    """What words with these stems begin with, up to their ends, in small letters.
+
+    Porter's rules change the end of a word, and what they put there instead ("happi", "file" of "filing") is one letter
+    at most when they are done.
+    """
+    known = sorted({re.escape(stem[: max(len(stem) - 1, 2)]) for stem in stems if stem})
+    return re.compile(rf"(?:{'|'.join(known)})[a-z0-9_]*" if known else r"(?!)")
 
 
-def _likely(text: str, beginnings: tuple[str, ...]) -> str:
-    """The words of a text that can have one of the stems; all of it where other letters than ASCII's stand in it, since
-    those lose their accents only in the index."""
+def _likely(text: str, beginnings: re.Pattern[str]) -> str:
+    """The lexical text of those words that can have one of the stems, or have a part that can.
+
+    It is that of the whole where other letters than ASCII's stand in it, since those lose their accents only in the
+    index.
+    """
     if not text.isascii():
         text = text.translate(_PARTING)
         if not text.isascii():
-            return text
-    return " ".join([word for word in _WORD.findall(text.lower()) if word.startswith(beginnings)])
+            return lexical_text(text)
+    words = []
+    for found in beginnings.finditer(text.lower()):
+        start, end = found.span()
+        while start and text[start - 1] in _LETTERS:
+            start -= 1
+        words.append(text[start:end])
+    return lexical_text(" ".join(words))
 
 
 def varints(blob: bytes) -> list[int]:

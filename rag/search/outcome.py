@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -93,8 +94,8 @@ def candidates(ranking: Ranking, found: Sequence[Passage], names: Mapping[int, s
         cosine, crowding = float(evidence.cosine[at]), float(evidence.crowding[at])
         into = places.get(id(left.into)) if left is not None and left.into is not None else None
         rows.append(
-            replace(
-                _candidate(ranking.gathered.entries[at], names),
+            Candidate(
+                **_place(ranking.gathered.entries[at], names),
                 lexical_rank=int(evidence.lexical_rank[at]) or None,
                 lexical_score=float(evidence.lexical[at]) if evidence.words else None,
                 dense_rank=int(evidence.dense_rank[at]) or None,
@@ -110,18 +111,19 @@ def candidates(ranking: Ranking, found: Sequence[Passage], names: Mapping[int, s
     return tuple(rows)
 
 
-def _candidate(entry: Entry, names: Mapping[int, str]) -> Candidate:
+def _place(entry: Entry, names: Mapping[int, str]) -> dict[str, Any]:
+    """Which chunk a candidate is."""
     chunk = entry.stored.chunk
-    return Candidate(
-        chunk_id=entry.stored.id,
-        collection=names[entry.collection_id],
-        path=entry.stored.files[0].path or entry.stored.files[0].file.rpartition("/")[2],
-        start_line=chunk.start_line,
-        end_line=chunk.end_line,
-        page=chunk.page,
-        header=chunk.header,
-        text=chunk.text,
-    )
+    return {
+        "chunk_id": entry.stored.id,
+        "collection": names[entry.collection_id],
+        "path": entry.stored.files[0].path or entry.stored.files[0].file.rpartition("/")[2],
+        "start_line": chunk.start_line,
+        "end_line": chunk.end_line,
+        "page": chunk.page,
+        "header": chunk.header,
+        "text": chunk.text,
+    }
 
 
 def _hit(passage: Passage, names: Mapping[int, str], text: str, highlights: tuple[Highlight, ...]) -> Hit:

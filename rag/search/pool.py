@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.search.matching import COLUMNS, varints
+from rag.search.matching import COLUMNS, match, varints
 from rag.store import passages
 from rag.store.rows import StoredChunk
 from rag.store.schema import fts_table
@@ -29,39 +29,41 @@ FIELD_WEIGHTS = (1.0, 1.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One candidate: a chunk in a collection; `path_words` are those it is indexed with there, `lengths` the tokens of
-    its text, header and path."""
+    """One candidate: a chunk in a collection, with what counts of it there: `counts` of shape (words, 3) says how often
+    the words asked for stand in its text, header and path, `lengths` of shape (3,) how many tokens those have."""
 
     collection_id: int
     stored: StoredChunk
-    path_words: str
-    lengths: tuple[int, ...]
+    counts: Floats
+    lengths: Floats
 
 
-def read(connection: sqlite3.Connection, collection_id: int, ids: Sequence[int]) -> list[Entry]:
-    """The chunks of these ids that the collection still has, in order."""
+def read(connection: sqlite3.Connection, collection_id: int, ids: Sequence[int], words: Sequence[str]) -> list[Entry]:
+    """The chunks of these ids that the collection still has, in order; `words` are stems of matching.stems()."""
     found = passages.by_ids(connection, ids, collection_id)
     documents = json.dumps(sorted({each.document_id for each in found}))
-    words: dict[int, str] = dict(
+    paths: dict[int, str] = dict(
         connection.execute(
             """SELECT m.document_id, m.path_words FROM json_each(?) j CROSS JOIN memberships m
                ON m.document_id = j.value AND m.collection_id = ?""",
             (documents, collection_id),
         )
     )
+    counts = match([(each.chunk.text, each.chunk.header, paths.get(each.document_id, "")) for each in found], words)
     lengths = _lengths(connection, collection_id, [each.id for each in found])
-    none = (0,) * len(COLUMNS)
-    return [Entry(collection_id, each, words.get(each.document_id, ""), lengths.get(each.id, none)) for each in found]
+    return [Entry(collection_id, *each) for each in zip(found, counts, lengths, strict=True)]
 
 
-def _lengths(connection: sqlite3.Connection, collection_id: int, ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    """The tokens of the columns of these chunks, as the lexical index counted them."""
+def _lengths(connection: sqlite3.Connection, collection_id: int, ids: Sequence[int]) -> Floats:
+    """The tokens of the columns of these chunks as the lexical index counted them, 0 for those it lacks."""
     table = fts_table(collection_id)
     found = connection.execute(
         f"SELECT d.id, d.sz FROM json_each(?) j CROSS JOIN {table}_docsize d ON d.id = j.value",  # noqa: S608
         (json.dumps(list(ids)),),
     )
-    return {number: tuple(varints(blob)) for number, blob in found}
+    known = {number: varints(blob) for number, blob in found}
+    none = [0] * len(COLUMNS)
+    return np.asarray([known.get(number, none) for number in ids], np.float32).reshape(len(ids), len(COLUMNS))
 
 
 def inverse_frequencies(rows: float, frequencies: Sequence[float]) -> Floats:

@@ -36,6 +36,10 @@ class Wanted:
     dense: bool = True
     pattern: Patterns | None = None
 
+    @property
+    def distinct_stems(self) -> list[str]:
+        return [stem for stem in dict.fromkeys(self.stems) if stem]
+
 
 @dataclass(frozen=True, slots=True)
 class Words:
@@ -81,16 +85,27 @@ class Sides:
         if wanted.pattern is not None:
             pattern = wanted.pattern
             confined = await self._store.database.read(lambda c: _confine(c, collection.id, pattern))
-        words, (nearest, dense_ms) = await asyncio.gather(
-            self._store.database.read(lambda c: _words(c, collection.id, wanted, confined)),
-            self._nearest(collection, wanted, confined),
+        (words, by_words), (nearest, dense_ms) = await asyncio.gather(
+            self._by_words(collection, wanted, confined), self._nearest(collection, wanted, confined)
         )
-        ids = list(dict.fromkeys((*words.found, *(number for number, _ in nearest.found))))
-        (entries, waiting), compared = await asyncio.gather(
-            self._store.database.read(lambda c: (pool.read(c, collection.id, ids), _waiting(c, collection.id))),
-            self._dense.compare(nearest, ids),
+        known = set(words.found)
+        others = [number for number, _ in nearest.found if number not in known]
+        by_meaning, waiting, compared = await asyncio.gather(
+            self._entries(collection, others, wanted),
+            self._store.database.read(lambda c: _waiting(c, collection.id)),
+            self._dense.compare(nearest, [*words.found, *others]),
         )
-        return Side(collection, words, nearest, tuple(entries), compared, waiting, dense_ms)
+        return Side(collection, words, nearest, (*by_words, *by_meaning), compared, waiting, dense_ms)
+
+    async def _by_words(
+        self, collection: CollectionRow, wanted: Wanted, confined: _Scope
+    ) -> tuple[Words, Sequence[Entry]]:
+        """What the words found; it is read while the query is still being embedded."""
+        words = await self._store.database.read(lambda c: _words(c, collection.id, wanted, confined))
+        return words, await self._entries(collection, words.found, wanted)
+
+    async def _entries(self, collection: CollectionRow, ids: Sequence[int], wanted: Wanted) -> Sequence[Entry]:
+        return await self._store.database.read(lambda c: pool.read(c, collection.id, ids, wanted.distinct_stems))
 
     async def _nearest(self, collection: CollectionRow, wanted: Wanted, confined: _Scope) -> tuple[Nearest, float]:
         if not wanted.dense:

@@ -2,8 +2,9 @@
 
     python -m tests.bench.search_bench [--sizes 10000,100000,500000] [--queries 200]
 
-The real database and the real vector index, filled with texts of made-up words whose frequencies follow Zipf's law, and
-with random unit vectors. Questions are drawn from the same words, common ones as often as they are common, and go
+The real database and the real vector index, filled with random unit vectors and with texts of English words whose
+frequencies follow Zipf's law: the words of the embedder's vocabulary, and after them pairs of two written together, as
+names in source code are. Questions are drawn from the same words, common ones as often as they are common, and go
 through the whole search, the embedding of the query included. Each search is measured alone.
 """
 
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 
 from models.network import NetworkRules
 from rag.embedding.embedders import Embedders
+from rag.embedding.package import package_folder
 from rag.search.searcher import Searcher
 from rag.search.types import Found, SearchWish
 from rag.store.rows import CollectionRow, FileStat, Indexed, NewCollectionRow, NewDocument, Space
@@ -50,10 +52,10 @@ class Corpus:
     def __init__(self, seed: int = 7) -> None:
         chance = random.Random(seed)
         self._chance = np.random.default_rng(seed)
-        syllables = [one + two for one in "bcdfghklmnprstvwz" for two in "aeiou"]
-        words: dict[str, None] = {}
+        words = dict.fromkeys(_vocabulary())
+        known = list(words)
         while len(words) < VOCABULARY:
-            words["".join(chance.choices(syllables, k=chance.randint(1, 4))) + chance.choice("nrxk")] = None
+            words["".join(chance.choices(known, k=2))] = None
         self._words = np.asarray(list(words))
         shares = 1.0 / np.arange(1, VOCABULARY + 1) ** EXPONENT
         self._until = np.cumsum(shares / shares.sum())
@@ -72,6 +74,15 @@ class Corpus:
     def vectors(self, count: int) -> NDArray[np.float32]:
         rows = self._chance.standard_normal((count, 384)).astype(np.float32)
         return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), np.float32)
+
+
+def _vocabulary() -> list[str]:
+    """English words, the commonest first."""
+    folder = package_folder()
+    if folder is None:
+        raise SystemExit("The embedder's package is not installed; run `make test` once, it sets up what is missing.")
+    lines = (folder / "vocab.txt").read_text(encoding="utf-8").split()
+    return [word for word in lines if word.isascii() and word.isalpha() and word.islower() and len(word) > 2]
 
 
 class Filled:

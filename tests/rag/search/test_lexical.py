@@ -166,10 +166,10 @@ def test_words_of_a_stem_are_counted_whatever_their_endings() -> None:
         ("Café, CAFÉ and cafe", 3),
         ("cafe\u0301 and cafe\u200bcafe", 3),
         ("日本語cafe cafe", 1),
-        ("pre_cafe cafe_post cafe-post", 1),
+        ("pre_cafe cafe_post cafe-post", 3),
     ],
 )
-def test_words_among_other_letters_are_counted(text: str, count: int) -> None:
+def test_words_among_other_letters_and_in_identifiers_are_counted(text: str, count: int) -> None:
     assert match([(text, "", "")], stems(["cafe"])).tolist() == [[[count, 0.0, 0.0]]]
 
 
