@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from rag.search.passages import Left, Passage, Scored, fold, join, limit, text_of
 from rag.search.pool import Entry
 from rag.store.rows import FileRef, StoredChunk
@@ -25,9 +27,8 @@ def scored(
         ordinal, start, start + len(text), start, start + len(text), ordinal + 1, ordinal + 1, text, "prose", page=page
     )
     file = FileRef(1, 1, "/home/me", f"{document}.txt")
-    return Scored(
-        position, Entry(1, StoredChunk(position + 100, document, chunk, "", "", (file,)), "", (0, 0, 0)), score
-    )
+    stored = StoredChunk(position + 100, document, chunk, "", "", (file,))
+    return Scored(position, Entry(1, stored, np.zeros((0, 3), np.float32), np.zeros(3, np.float32)), score)
 
 
 def fold_all(ranked: list[Scored]) -> tuple[list[Passage], dict[int, Left]]:
