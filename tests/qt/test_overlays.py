@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QRect, QSize, Qt, QUrl
@@ -29,18 +30,24 @@ from tests.qt.accessible import accessible, name_of, unnamed
 LEFT = Qt.MouseButton.LeftButton
 
 
-def drag(target: QWidget, *addresses: str, drop: bool = False) -> bool:
-    """Hold files over a widget, or drop them; returns whether it would take them."""
+COPY, MOVE, LINK = Qt.DropAction.CopyAction, Qt.DropAction.MoveAction, Qt.DropAction.LinkAction
+
+
+def drag(
+    target: QWidget, *addresses: str, drop: bool = False, offered: Qt.DropAction = COPY
+) -> Literal[False] | Qt.DropAction:
+    """Hold files over a widget, or drop them; returns as what it would take them, False when it would not."""
     mime = QMimeData()
     mime.setUrls([QUrl(address) for address in addresses])
-    copy, no_keys = Qt.DropAction.CopyAction, Qt.KeyboardModifier.NoModifier
+    no_keys = Qt.KeyboardModifier.NoModifier
     if drop:
-        event: QDropEvent = QDropEvent(QPointF(9, 9), copy, mime, LEFT, no_keys)
+        event: QDropEvent = QDropEvent(QPointF(9, 9), offered, mime, LEFT, no_keys)
     else:
-        event = QDragEnterEvent(QPoint(9, 9), copy, mime, LEFT, no_keys)
+        event = QDragEnterEvent(QPoint(9, 9), offered, mime, LEFT, no_keys)
+    event.setDropAction(MOVE)  # as file managers do inside one disk
     event.setAccepted(False)
     QApplication.sendEvent(target, event)
-    return event.isAccepted()
+    return event.isAccepted() and event.dropAction()
 
 
 class TestToasts:
@@ -185,6 +192,20 @@ class TestDrops:
             drag(zone, "file:///data/a.pdf", drop=True)
         assert dropped.args == [[Path("/data/a.pdf")]]
         assert not zone.over
+
+    @pytest.mark.parametrize(
+        ("offered", "taken"),
+        [(COPY | MOVE | LINK, COPY), (MOVE | LINK, LINK), (MOVE, False)],
+        ids=["all", "link", "move"],
+    )
+    def test_files_are_never_moved_away(
+        self, theme: Theme, window: QWidget, offered: Qt.DropAction, taken: Qt.DropAction | Literal[False]
+    ) -> None:
+        zone = DropZone(theme, "Drop files here", "They stay here.", parent=window)
+        DropOverlay(theme, window, "Drop to add")
+        for target in (zone, window):
+            assert drag(target, "file:///data/a.pdf", offered=offered) == taken
+            assert drag(target, "file:///data/a.pdf", offered=offered, drop=True) == taken
 
     def test_an_address_of_the_network_is_refused(self, theme: Theme, window: QWidget) -> None:
         zone = DropZone(theme, "Drop files here", "They stay here.", parent=window)

@@ -7,6 +7,7 @@ from PySide6.QtCore import QEvent, QMimeData, QObject, QRectF, Qt, Signal, Slot
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDragLeaveEvent,
+    QDragMoveEvent,
     QDropEvent,
     QPainter,
     QPaintEvent,
@@ -25,6 +26,19 @@ from desktop.qt.tokens import RADIUS_COMPOSER
 def dropped_paths(mime: QMimeData) -> list[Path]:
     """Local files and folders in what is dragged; addresses of the network are none."""
     return [Path(url.toLocalFile()) for url in mime.urls() if url.isLocalFile()]
+
+
+def take_copy(event: QDropEvent) -> bool:
+    """Accept what is dragged as a copy or a link; False when it may only be moved.
+
+    Dragged inside one disk, file managers propose to move, and who hears that a file was moved away may delete it.
+    """
+    for action in (Qt.DropAction.CopyAction, Qt.DropAction.LinkAction):
+        if event.possibleActions() & action:
+            event.setDropAction(action)
+            event.accept()
+            return True
+    return False
 
 
 def _paint_dashes(painter: QPainter, theme: Theme, area: QRectF, token: str) -> None:
@@ -89,17 +103,19 @@ class DropZone(QWidget):
         self.update()
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if dropped_paths(event.mimeData()):
-            event.acceptProposedAction()
+        if dropped_paths(event.mimeData()) and take_copy(event):
             self._set_over(True)
+
+    def dragMoveEvent(self, event: QDragMoveEvent) -> None:
+        take_copy(event)
 
     def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
         self._set_over(False)
 
     def dropEvent(self, event: QDropEvent) -> None:
         self._set_over(False)
-        event.acceptProposedAction()
-        self.dropped.emit(dropped_paths(event.mimeData()))
+        if take_copy(event):
+            self.dropped.emit(dropped_paths(event.mimeData()))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = paint.antialiased(QPainter(self))
@@ -149,9 +165,8 @@ class DropOverlay(QWidget):
         return False
 
     def _dragged(self, event: QDropEvent) -> bool:
-        if not self._wanted(event.mimeData()):
+        if not self._wanted(event.mimeData()) or not take_copy(event):
             return False
-        event.acceptProposedAction()
         self.setGeometry(self._host.rect())
         self.raise_()
         self.show()
@@ -160,9 +175,8 @@ class DropOverlay(QWidget):
     def _drop(self, event: QDropEvent) -> bool:
         self.hide()
         paths = self._wanted(event.mimeData())
-        if not paths:
+        if not paths or not take_copy(event):
             return False
-        event.acceptProposedAction()
         self.dropped.emit(paths)
         return True
 
