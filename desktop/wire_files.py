@@ -68,6 +68,7 @@ class Collection(Wire):
     job_id: str = ""
     indexed_at: float | None = None
     problem: str = ""
+    failing_checks: int = 0  # saved checks that do not hold now
 
 
 class NewCollection(Wire):

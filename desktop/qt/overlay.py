@@ -10,6 +10,7 @@ from __future__ import annotations
 from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QApplication, QFrame, QVBoxLayout, QWidget
+from shiboken6 import isValid
 
 from desktop.qt.components import paint
 from desktop.qt.theme import Theme
@@ -74,7 +75,8 @@ class Overlay(QWidget):
         if not self.isVisible():
             return
         self.hide()
-        if self._before is not None and self._before.isVisible():
+        # What had the focus may have been taken away meanwhile, a row of a list that is new for example.
+        if self._before is not None and isValid(self._before) and self._before.isVisible():
             self._before.setFocus(Qt.FocusReason.PopupFocusReason)
         self._before = None
         self.closed.emit()
@@ -99,7 +101,7 @@ class Overlay(QWidget):
         self.panel.setGeometry(self._spot(width, height, margin))
 
     def _spot(self, width: int, height: int, margin: int) -> QRect:
-        if self._anchor is None:
+        if self._anchor is None or not isValid(self._anchor):
             top = max(margin, min(self.theme.px(96), (self.height() - height) // 2))
             return QRect((self.width() - width) // 2, top, width, height)
         corner = self.mapFromGlobal(self._anchor.mapToGlobal(QPoint(0, 0)))

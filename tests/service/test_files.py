@@ -236,6 +236,10 @@ def test_a_saved_file_is_found_within_seconds_and_checks_run_again(service: Runn
         assert not any("Tomatoes" in hit.text for hit in (await client.search_files(query)).results)
         event = await failed
         assert event.data["check"]["name"] == "stakes"
+        assert (await client.collection(collection.id)).failing_checks == 1
+        (check,) = [one for one in await client.checks() if one.name == "stakes"]
+        await client.remove_check(check.id)
+        assert (await client.collection(collection.id)).failing_checks == 0
         await client.remove_collection(collection.id)
 
     service.use(run)

@@ -11,7 +11,7 @@ from desktop.qt.components.button import Button, IconButton
 from desktop.qt.components.chip import Chip
 from desktop.qt.components.label import ElidedLabel
 from desktop.qt.components.menu import Menu
-from desktop.qt.files.words import watch_words
+from desktop.qt.files.words import failing_words, watch_words
 from desktop.qt.surface import row
 from desktop.qt.theme import Theme
 
@@ -51,10 +51,13 @@ class CollectionHeader(QWidget):
         self.name.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Preferred)
         self.chip = Chip(theme, "", "neutral")
         self.local = Chip(theme, "Never leaves this computer", "accent", icon="lock")
+        self.failing = Button(theme, "", icon="circle-x", small=True)
+        self.failing.setToolTip("See which questions do not find their passages any more")
         self.reindex = Button(theme, "Re-index", icon="refresh-cw")
         self.reindex.setToolTip("Compare with the disk now, and read again what failed")
         self.more = IconButton(theme, "ellipsis", "More about this collection")
         self._lay_out()
+        self.failing.clicked.connect(lambda: self.acted.emit("doctor"))
         self.reindex.clicked.connect(self.reindex_asked)
         self.more.clicked.connect(self._open_menu)
 
@@ -65,8 +68,10 @@ class CollectionHeader(QWidget):
         for part in (self.chip, self.reindex, self.more):
             part.setVisible(collection is not None)
         self.local.setVisible(collection is not None and collection.local_only)
+        self.failing.setVisible(collection is not None and collection.failing_checks > 0)
         if collection is None:
             return
+        self.failing.set_text(failing_words(collection.failing_checks))
         said = watch_words(collection)
         self.chip.set_text(said.text, said.token, said.icon)  # type: ignore[arg-type]
         self.chip.setAccessibleDescription("; ".join(root.problem for root in collection.roots if root.problem))
@@ -110,6 +115,7 @@ class CollectionHeader(QWidget):
         layout.addWidget(self.name)
         layout.addWidget(self.chip, 0, Qt.AlignmentFlag.AlignVCenter)
         layout.addWidget(self.local, 0, Qt.AlignmentFlag.AlignVCenter)
+        layout.addWidget(self.failing, 0, Qt.AlignmentFlag.AlignVCenter)
         layout.addStretch(1)
         layout.addWidget(self.reindex)
         layout.addWidget(self.more)

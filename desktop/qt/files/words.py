@@ -88,6 +88,11 @@ def watch_words(collection: Collection) -> Said:
     return Said("Begins to watch", "neutral", "eye")
 
 
+def failing_words(checks: int) -> str:
+    """The button beside the chip while saved checks do not hold."""
+    return "1 check fails" if checks == 1 else f"{grouped_digits(checks)} checks fail"
+
+
 def file_words(row: FileRow) -> Said:
     """The last column of a file."""
     match row.state:

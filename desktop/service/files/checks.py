@@ -70,7 +70,10 @@ class FileChecks:
 
     async def remove(self, check_id: int) -> None:
         """Raises CheckNotFound."""
+        of = [check.collection_id for check in await self._index.store.checks() if check.id == check_id]
         await self._index.store.remove_check(check_id)
+        for collection_id in of:
+            self._news.changed(collection_id)
 
     async def run(self, collection_id: int | None = None) -> list[wire.Check]:
         """Run the checks of one collection, or all of them."""
@@ -95,6 +98,8 @@ class FileChecks:
         told = check_row(stored, row.name)
         if check.passed is not False and not passed:
             self._news.check_failed(row.id, told)
+        if check.passed != passed:
+            self._news.changed(row.id)
         return told
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -57,6 +58,7 @@ class Collections:
         names = {choice.id: choice.name for choice in await self._index.embedders.choices()}
         files = await self._index.store.database.read(_files_by_root)
         chunks, total_bytes = await self._index.store.database.read(_chunks), self.disk_bytes()
+        failing = Counter(check.collection_id for check in await self._index.store.checks() if check.passed is False)
         found = []
         for row in rows:
             counts = await self._index.store.counts(row.id)
@@ -72,6 +74,7 @@ class Collections:
                 job_id=job.id if job else "",
                 job_state=job.row.state if job else "",
                 job_error=job.row.error if job and job.row.state == "failed" else "",
+                failing_checks=failing[row.id],
             )
             found.append(collection_row(row, facts))
         return found

@@ -249,6 +249,7 @@ class CollectionFacts:
     job_id: str = ""
     job_state: str = ""
     job_error: str = ""
+    failing_checks: int = 0
 
 
 def collection_row(row: CollectionRow, facts: CollectionFacts) -> wire.Collection:
@@ -287,6 +288,7 @@ def collection_row(row: CollectionRow, facts: CollectionFacts) -> wire.Collectio
         job_id=facts.job_id,
         indexed_at=row.indexed_at,
         problem=row.problem or facts.job_error,
+        failing_checks=facts.failing_checks,
     )
 
 

@@ -98,9 +98,19 @@ def test_from_a_drop_to_a_check(
     until(qtbot, lambda: [one.query for one in box.checks] == [QUESTION])
     box.run.click()
     until(qtbot, lambda: box.checks[0].passed)
-    (forget,) = [b for b in box.findChildren(IconButton) if b.isVisible()]
+    page.over.doctor.close_overlay()
+
+    failing = page.view.header.failing
+    assert not failing.isVisible()
+    (folder / "parrots.md").unlink()
+    until(qtbot, lambda: failing.isVisible() and failing.text() == "1 check fails")
+    failing.click()
+    until(qtbot, lambda: box.isVisible() and box.checks[0].passed is False)
+    forget = box.findChildren(IconButton)[-1]
+    until(qtbot, forget.isVisible)
     forget.click()
     until(qtbot, lambda: not box.isVisible())
+    until(qtbot, lambda: not failing.isVisible())
     page.over.doctor.close_overlay()
 
 
