@@ -9,8 +9,9 @@ from typing import Any
 from rag.store.rows import Counts, FileRecord, FileRecords, RootRow
 from rag.store.stored_text import real_path, stored_path
 
-_EMBEDDING = """EXISTS (SELECT 1 FROM chunks c JOIN unplaced u ON u.chunk_id = c.id
-                WHERE c.document_id = f.document_id AND u.space_id = ?4)"""
+# From the few chunks of a document to the many that wait, never the other way.
+_EMBEDDING = """EXISTS (SELECT 1 FROM chunks c CROSS JOIN unplaced u ON u.space_id = ?4 AND u.chunk_id = c.id
+                WHERE c.document_id = f.document_id)"""
 _STATES = {"indexed", "waiting", "skipped", "failed"}
 
 
@@ -120,8 +121,8 @@ def _record(connection: sqlite3.Connection, row: tuple[Any, ...], space: int) ->
 def _progress(connection: sqlite3.Connection, document: int, collection: int, space: int) -> tuple[int, int]:
     """How many chunks of the document have no vector in place yet, and how many files have it."""
     found = connection.execute(
-        """SELECT (SELECT count(*) FROM chunks c JOIN unplaced u ON u.chunk_id = c.id
-                   WHERE c.document_id = ?1 AND u.space_id = ?3),
+        """SELECT (SELECT count(*) FROM chunks c CROSS JOIN unplaced u ON u.space_id = ?3 AND u.chunk_id = c.id
+                   WHERE c.document_id = ?1),
                   (SELECT count(*) FROM files f JOIN roots r ON r.id = f.root_id
                    WHERE f.document_id = ?1 AND r.collection_id = ?2)""",
         (document, collection, space),

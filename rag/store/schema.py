@@ -173,6 +173,8 @@ MIGRATIONS = (
         ) STRICT, WITHOUT ROWID;
         """,
     ),
+    # Every search asks whether files are yet to be read, and every list how many there are of each state.
+    Migration(2, "files by state", "CREATE INDEX files_by_state ON files (root_id, state);"),
 )
 
 TUNING = Tuning(

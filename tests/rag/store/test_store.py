@@ -22,6 +22,7 @@ from rag.errors import (
     EmbeddingMismatch,
     IndexTooNew,
 )
+from rag.store import listing
 from rag.store.rows import FileStat, Indexed, Moved, NewCollectionRow, Removed, Skipped, Touched, Waiting
 from rag.store.schema import MIGRATIONS
 from rag.store.store import FileStore
@@ -143,6 +144,29 @@ async def test_states_reasons_and_pages(store: FileStore) -> None:
     assert (await store.file_page(collection.id)).files[0].state == "embedding"
     assert (await store.file_page(collection.id, "embedding")).total == 4
     assert await sound(store)
+
+
+async def test_a_page_costs_as_much_while_much_is_still_to_be_embedded(store: FileStore) -> None:
+    collection = await new_collection(store)
+    (root,) = collection.roots
+    await add_files(store, root.id, {f"{n:03}.txt": [f"text {n} of {m}" for m in range(20)] for n in range(100)})
+
+    async def steps() -> int:
+        """What SQLite does for one page, in hundreds of its instructions."""
+        done = []
+
+        def count(connection: sqlite3.Connection) -> None:
+            connection.set_progress_handler(lambda: done.append(1), 100)
+            listing.page(connection, collection.id, "", "", after="", limit=20)
+            connection.set_progress_handler(None, 0)
+
+        await store.database.read(count)
+        return len(done)
+
+    before = await steps()
+    await store.open_space(collection.id, IDENTITY)
+    assert (await store.counts(collection.id)).embedding == 2_000
+    assert await steps() < 3 * before
 
 
 async def test_a_space_is_ready_when_everything_is_in_its_place(store: FileStore) -> None:
