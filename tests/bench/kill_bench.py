@@ -1,6 +1,6 @@
 """The kill matrix of the index: `kill -9` at twenty random moments of each work, each from the same beginning.
 
-    python -m tests.bench.kill_bench [--moments 20] [--seed 4]
+    python -m tests.bench.kill_bench [--moments 20] [--seed 4] [--only WORK]
 
 After every kill the index is opened again, the work is done to its end, and all searches are compared with those of an
 index that was made at once. Prints one line per work; exit code 1 when anything differs.
@@ -26,10 +26,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--moments", type=int, default=20)
     parser.add_argument("--seed", type=int, default=4)
+    parser.add_argument("--only", choices=WORK, help="one row of the matrix")
     chosen = parser.parse_args()
     wrong = 0
     with FakeEmbeddings(dimensions=32) as server:
-        for work in WORK:
+        for work in [chosen.only] if chosen.only else WORK:
             with tempfile.TemporaryDirectory(prefix="jdk-") as folder:
                 wrong += measure(Path(folder), server, work, chosen.moments, chosen.seed)
     return 1 if wrong else 0
