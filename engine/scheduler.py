@@ -180,9 +180,10 @@ class Scheduler:
         entry = self._entries.get(model_id)
         return entry.describe(measured=True) if entry is not None else LoadedModel(model_id)
 
-    def snapshot(self) -> tuple[LoadedModel, ...]:
-        """All models that have been asked for since the start, by id."""
-        return tuple(self._entries[model_id].describe(measured=True) for model_id in sorted(self._entries))
+    def snapshot(self, *, measured: bool = True) -> tuple[LoadedModel, ...]:
+        """All models that have been asked for since the start, by id; without `measured` their memory is not looked at,
+        for those who only want to know who is at work and ask often."""
+        return tuple(self._entries[model_id].describe(measured=measured) for model_id in sorted(self._entries))
 
     def log_lines(self, model_id: str) -> tuple[str, ...]:
         """The last lines of the model's child: of the running one, else of the last that ran."""

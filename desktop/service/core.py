@@ -111,7 +111,7 @@ class Core:
         jobs = any(job.is_active for job in self.jobs.all())
         return jobs or any(
             model.busy_slots or model.queued or model.state in ("queued", "loading")
-            for model in self.scheduler.snapshot()
+            for model in self.scheduler.snapshot(measured=False)
         )
 
     def chat_changed(self, action: str, chat_id: str) -> None:

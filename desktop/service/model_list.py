@@ -114,7 +114,7 @@ class ModelList:
         return model
 
     async def _only_loaded(self, kind: Kind) -> LibraryModel:
-        ready = [loaded.model_id for loaded in self._scheduler.snapshot() if loaded.state == "ready"]
+        ready = [loaded.model_id for loaded in self._scheduler.snapshot(measured=False) if loaded.state == "ready"]
         models = [await self.resolve(model_id, kind) for model_id in ready if await self._is(model_id, kind)]
         if len(models) == 1:
             return models[0]

@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 
 # 256 connections with one to an engine each, and a crowd that is told to come back later; a usual limit is 1,024.
 ENOUGH_FILES = 4096
+# How long a thread that computes may keep the interpreter from the loop. The usual 5 ms, for each of the few steps of a
+# request, are felt as a slow first word while files are indexed.
+SWITCH_S = 0.001
 EXIT_OK, EXIT_FAILED, EXIT_ALREADY_RUNNING = 0, 1, 3
 # An open window tries to start a service again and again, and holds the lock for the moment that takes.
 REPAIR_LOCK_TIMEOUT_S = 10.0
@@ -89,6 +92,7 @@ def _serve(paths: Paths, wishes: argparse.Namespace, lock: FolderLock, ready: Re
 
     handlers = open_log(paths.logs / "service.log", also=sys.stderr)
     faulthandler.enable()
+    sys.setswitchinterval(SWITCH_S)
     try:
         with asyncio.Runner(loop_factory=_new_loop) as runner:
             return runner.run(_live(paths, wishes, lock, ready))

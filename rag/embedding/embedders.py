@@ -135,9 +135,9 @@ class Embedders:
         return self._figures
 
     def gentle(self, on: bool) -> None:
-        """Whether passages are embedded with half of the time, because somebody waits for a chat's answer."""
+        """Whether passages nearly rest, because somebody waits for a model's answer."""
         for embedder in self._opened.values():
-            if isinstance(embedder, BertEmbedder | TransformerEmbedder):
+            if isinstance(embedder, BertEmbedder | TransformerEmbedder) and embedder.is_gentle != on:
                 task = asyncio.get_running_loop().create_task(embedder.gentle(on))
                 self._telling.add(task)
                 task.add_done_callback(self._telling.discard)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import queue
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,8 @@ from rag.types import Vectors
 
 # Texts tokenized at once: enough that batches of one length come out, few enough that the model starts soon.
 TEXTS_AHEAD = 128
+# The longest rest before one batch: what never moves on is no index, and who waits hardly notices one in so long.
+REST_S = 2.0
 
 RUNTIMES = ("openvino bf16", "openvino f32", "torch bf16", "torch f32")
 
@@ -68,14 +69,15 @@ class Encoder:
             self._lanes.put(lane)
         self._computing = ThreadPoolExecutor(runtime.lanes, thread_name_prefix="lane")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="tokens")
-        self._gentle = threading.Event()
+        self._free = threading.Event()
+        self._free.set()
 
     def gentle(self, on: bool) -> None:
-        """Rest after each batch as long as it took."""
+        """Rest before each batch of `encode` until this is taken back, REST_S at most."""
         if on:
-            self._gentle.set()
+            self._free.clear()
         else:
-            self._gentle.clear()
+            self._free.set()
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Shape (len(texts), hidden), rows of norm 1, in order."""
@@ -114,11 +116,9 @@ class Encoder:
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
 
     def _run(self, batch: Batch, places: list[int], vectors: Vectors) -> None:
+        self._free.wait(REST_S)
         lane = self._lanes.get()
-        began = time.monotonic()
         try:
             vectors[places] = self._runtime.run(lane, batch.ids, batch.mask)
         finally:
-            if self._gentle.is_set():
-                time.sleep(time.monotonic() - began)
             self._lanes.put(lane)

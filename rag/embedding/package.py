@@ -66,7 +66,7 @@ class BertEmbedder:
         self._gentle = False
         threads = compute_threads()
         self.passages = KeptWorker(
-            _spec("embedding of passages", folder, work / "passages", pidfiles, nice=10),
+            _spec("embedding of passages", folder, work / "passages", pidfiles, nice=19),
             lambda: self._loading(runtime(), threads, threads),
             idle_s=IDLE_S,
         )
@@ -102,8 +102,12 @@ class BertEmbedder:
         vectors: Vectors = (await self._ask(self.queries, "query", wanted, 1, QUERY_TIMEOUT_S))[0]
         return vectors
 
+    @property
+    def is_gentle(self) -> bool:
+        return self._gentle
+
     async def gentle(self, on: bool) -> None:
-        """Embed passages with half of the time, or with all of it again."""
+        """Nearly rest with passages, or embed them with all of the time again."""
         if on != self._gentle:
             self._gentle = on
             if self.passages.pid is not None:

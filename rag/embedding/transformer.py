@@ -52,6 +52,10 @@ class TransformerEmbedder:
         vector: Vectors = (await self._embed([valid(text)], self._identity.query_prefix))[0]
         return vector
 
+    @property
+    def is_gentle(self) -> bool:
+        return self._switch.on
+
     async def gentle(self, on: bool) -> None:
         """Embed with half of the time, or with all of it again."""
         if on != self._switch.on:
@@ -86,7 +90,7 @@ async def open_transformer(
         return {**wanted, "gentle": switch.on}
 
     jail = Jail(read=(model.folder,), write=(work,))
-    spec = WorkerSpec(_MODULE, f"embedding by {model.name}", work, jail=jail, pidfiles=pidfiles, nice=5)
+    spec = WorkerSpec(_MODULE, f"embedding by {model.name}", work, jail=jail, pidfiles=pidfiles, nice=10)
     worker = KeptWorker(spec, loading, idle_s=IDLE_S)
     try:
         await worker.start()

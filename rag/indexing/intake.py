@@ -10,7 +10,7 @@ from rag.store.rows import FileChange, Indexed, NewDocument
 from rag.types import Chunk
 
 MAX_FILES = 256
-MAX_CHUNKS = 2000
+MAX_CHUNKS = 400  # about a tenth of a second of writing: what is begun goes on although somebody asks a model
 ROOM_CHARS = 16 * 1024 * 1024  # what may wait for the database; one larger file is let in by itself
 
 

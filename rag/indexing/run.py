@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -63,23 +63,18 @@ class Run:
                 await self._note(root, problem)
                 if not isinstance(seen, Unreadable):
                     looks.append(seen)
-        made = plan(looks, full=full)
+        made = await asyncio.to_thread(plan, looks, full=full)
         self._count["unchanged"] = made.unchanged
         return made
 
     async def settle(self, made: IndexPlan) -> None:
         """Make the changes that need no reading, and show what waits to be read."""
-        moves = [Moved(one.root_id, one.path, one.to_root_id, one.file.path, stat_of(one.file)) for one in made.moved]
-        left = [
-            Skipped(root, one.path, stat_of(one), one.reason, reason_sentence(one.reason, one.detail))
-            for root, one in made.left_out
-        ]
-        await self._apply([*moves, *left])
-        self._count["moved"] += len(moves)
+        await self._apply(await asyncio.to_thread(_settled, made))
+        self._count["moved"] += len(made.moved)
         if not made.read:  # otherwise what is read may turn out to be the same content: it is not embedded again then
             await self.remove(made)
         elif len(made.read) >= SHOWN_WAITING:
-            await self._apply([Waiting(one.root_id, one.file.path, stat_of(one.file)) for one in made.read])
+            await self._apply(await asyncio.to_thread(_waiting, made))
 
     async def remove(self, made: IndexPlan) -> None:
         """Take out of the index what is no longer there."""
@@ -93,7 +88,7 @@ class Run:
         """
         tracker.planned((one.root_id, one.file.path, one.file.size) for one in made.read)
         intake = Intake()
-        writing = asyncio.create_task(self._write(intake, tracker, written))
+        writing = asyncio.create_task(self._write(intake, pace, tracker, written))
         try:
             async with aclosing(self._changes(made, pace)) as changes:
                 async for change in changes:
@@ -123,9 +118,7 @@ class Run:
         )
 
     async def _changes(self, made: IndexPlan, pace: Pace) -> AsyncGenerator[FileChange, None]:
-        wanted: defaultdict[Path, list[FoundFile]] = defaultdict(list)  # roots may lie in one another
-        for one in made.read:
-            wanted[self._file(one)].append(one)
+        wanted = await asyncio.to_thread(self._by_file, made)
         pairs = [(path, self._roots[ones[0].root_id]) for path, ones in wanted.items()]
         async with aclosing(self._readers.read_many(pairs)) as results:
             async for path, result in results:
@@ -134,9 +127,17 @@ class Run:
                     self._count["read"] += isinstance(result, Parsed)
                 await pace.throttle.turn(pace.cancel)
 
-    async def _write(self, intake: Intake, tracker: Tracker, written: Callable[[], None]) -> None:
+    def _by_file(self, made: IndexPlan) -> Mapping[Path, Sequence[FoundFile]]:
+        """What is to be read, by file: roots may lie in one another."""
+        wanted: defaultdict[Path, list[FoundFile]] = defaultdict(list)
+        for one in made.read:
+            wanted[self._file(one)].append(one)
+        return wanted
+
+    async def _write(self, intake: Intake, pace: Pace, tracker: Tracker, written: Callable[[], None]) -> None:
         try:
             while batch := await intake.take():
+                await pace.throttle.make_way(pace.cancel)
                 changes = self._newest(batch)
                 applied = await self._store.apply(changes)
                 self._note_changes(changes)
@@ -170,3 +171,17 @@ class Run:
     def _file(self, one: FoundFile) -> Path:
         root = self._roots[one.root_id]
         return root / one.file.path if one.file.path else root
+
+
+def _settled(made: IndexPlan) -> list[FileChange]:
+    """The changes of a plan that need no reading, but for what vanished."""
+    moves = [Moved(one.root_id, one.path, one.to_root_id, one.file.path, stat_of(one.file)) for one in made.moved]
+    left = [
+        Skipped(root, one.path, stat_of(one), one.reason, reason_sentence(one.reason, one.detail))
+        for root, one in made.left_out
+    ]
+    return [*moves, *left]
+
+
+def _waiting(made: IndexPlan) -> list[FileChange]:
+    return [Waiting(one.root_id, one.file.path, stat_of(one.file)) for one in made.read]

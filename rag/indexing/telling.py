@@ -13,6 +13,7 @@ from rag.indexing.progress import IndexNow, Tracker
 from rag.indexing.space_work import SpaceWork
 from rag.indexing.throttle import Throttle
 
+LOOK_EVERY_S = 0.02  # whether somebody waits for an answer: what is embedded until it is seen delays its first word
 TELL_EVERY_S = 0.1
 CHANGE_EVERY_S = 0.3
 
@@ -48,14 +49,15 @@ class Telling:
             telling.cancel()
             await asyncio.gather(telling, return_exceptions=True)
             self._trackers[collection_id].remove(tracker)
-            self._embedders.gentle(self._throttle.busy)
+            self._embedders.gentle(any(self._trackers.values()) and self._throttle.busy)
             self._on_change(collection_id)
 
     async def _tell(self, collection_id: int, tracker: Tracker, report: Tell) -> None:
         changed_at, told = time.monotonic(), IndexNow(collection_id)
         while True:
-            await asyncio.sleep(TELL_EVERY_S)
-            self._embedders.gentle(self._throttle.busy)
+            for _ in range(round(TELL_EVERY_S / LOOK_EVERY_S)):
+                await asyncio.sleep(LOOK_EVERY_S)
+                self._embedders.gentle(self._throttle.busy)
             tracker.waits_for = self._throttle.reason
             now = tracker.snapshot(time.monotonic())
             report(now)

@@ -83,8 +83,11 @@ class Throttle:
 
     @property
     def busy(self) -> bool:
-        """Whether somebody waits for a model's answer now."""
-        return self._busy()
+        """Whether somebody waits for a model's answer now, or did a moment ago."""
+        now = time.monotonic()
+        if self._busy():
+            self._busy_at = now
+        return now - self._busy_at < QUIET_S
 
     async def turn(self, cancel: Cancel) -> None:
         """Return when the next piece of work may begin. Raises Cancelled."""
@@ -101,6 +104,13 @@ class Throttle:
             self.reason = "busy"
             time.sleep(LOOK_EVERY_S)
             cancel.check()
+
+    async def make_way(self, cancel: Cancel) -> None:
+        """Return when nobody waits for an answer any more, or all is broken off: for what has to be done even then."""
+        for _ in range(round(AT_MOST_S / LOOK_EVERY_S)):
+            if cancel.is_set or not self.busy:
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 def battery_in_use() -> bool | None:

@@ -23,7 +23,7 @@ from rag.types import SkipReason
 BATCH_S = 20.0
 STARTS = 4  # of one child, one after another
 _START_S = 60.0
-_NICE = 10
+_NICE = 10  # more, and a machine that is at work would let files run out of their time
 _OUT_OF_MEMORY = ("MemoryError", "bad_alloc", "out of memory", "Cannot allocate memory", "failed to allocate")
 
 

@@ -150,7 +150,7 @@ class IndexModels:
         return any(
             model.busy_slots + model.queued > self._own.get(model.model_id, 0)
             or (model.state in ("queued", "loading") and not self._own.get(model.model_id))
-            for model in self._scheduler.snapshot()
+            for model in self._scheduler.snapshot(measured=False)
         )
 
 

@@ -16,6 +16,7 @@ import pytest
 from models.network import NetworkRules
 from rag.embedding.choices import BUILT_IN
 from rag.embedding.embedders import Embedders
+from rag.embedding.encoder import REST_S
 from rag.embedding.package import BertEmbedder, open_bert, package_folder
 from rag.errors import EmbedderFailed, EmbedderMissing
 from rag.types import Vectors
@@ -143,7 +144,7 @@ async def test_an_embedder_whose_weights_are_gone_is_missing(tmp_path: Path) -> 
 
 
 @pytest.mark.anyio
-async def test_gentle_is_told_to_a_child_that_runs_and_to_one_that_starts(tmp_path: Path) -> None:
+async def test_passages_rest_while_somebody_waits_in_a_child_that_runs_and_in_one_that_starts(tmp_path: Path) -> None:
     embedders = Embedders(
         cache=tmp_path / "cache",
         runtime=tmp_path / "run",
@@ -155,7 +156,12 @@ async def test_gentle_is_told_to_a_child_that_runs_and_to_one_that_starts(tmp_pa
         embedder = await embedders.open(BUILT_IN)
         embedders.gentle(True)
         assert (await embedder.embed_passages(["one"])).shape == (1, 384)
+        assert (await embedder.embed_query("one")).shape == (384,)
+        resting = asyncio.create_task(embedder.embed_passages(["one"]))
+        assert not (await asyncio.wait([resting], timeout=0.3))[0]
+        began = time.monotonic()
         embedders.gentle(False)
-        assert (await embedder.embed_passages(["one"])).shape == (1, 384)
+        assert (await resting).shape == (1, 384)
+        assert time.monotonic() - began < REST_S / 2
     finally:
         await embedders.close()

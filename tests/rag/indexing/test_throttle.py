@@ -85,3 +85,20 @@ def test_small_work_is_done_on_the_battery_as_well() -> None:
     assert throttle.on_any_power().look() == ""
     answering = True
     assert throttle.on_any_power().look() == "busy"
+
+
+@pytest.mark.anyio
+async def test_what_was_begun_makes_way_until_the_answer_ends_or_all_is_broken_off() -> None:
+    answering = True
+    throttle = Throttle(lambda: answering, on_battery=lambda: True)
+    cancel = Cancel()
+    waiting = asyncio.create_task(throttle.make_way(cancel))
+    assert not (await asyncio.wait([waiting], timeout=0.15))[0]
+    answering = False
+    await asyncio.wait_for(waiting, 5)
+
+    answering = True
+    waiting = asyncio.create_task(throttle.make_way(cancel))
+    assert not (await asyncio.wait([waiting], timeout=0.15))[0]
+    cancel.set("pause")
+    await asyncio.wait_for(waiting, 5)
