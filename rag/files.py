@@ -13,7 +13,8 @@ from models.errors import ModelsError
 from models.network import NetworkRules
 from models.progress import Cancel
 from rag.doctor.doctor import Doctor, DoctorParts
-from rag.embedding.embedders import Embedders, GgufModels
+from rag.embedding.embedders import Embedders
+from rag.embedding.gguf_models import GgufModels
 from rag.errors import RagError
 from rag.indexing.indexer import Indexer, IndexParts
 from rag.indexing.throttle import Throttle

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -15,6 +14,7 @@ from rag.embedding.choices import BUILT_IN, Choice, Definition, Figures, Runtime
 from rag.embedding.definitions import Definitions
 from rag.embedding.figures import RememberedFigures, choose
 from rag.embedding.gguf import open_gguf
+from rag.embedding.gguf_models import GgufModels
 from rag.embedding.openers import Opener
 from rag.embedding.package import NAME, BertEmbedder, open_bert, package_folder
 from rag.embedding.rows import added_row, gguf_row, package_row
@@ -23,19 +23,10 @@ from rag.errors import EmbedderMissing
 from rag.types import Embedder, EmbedderIdentity
 
 if TYPE_CHECKING:
-    from engine.llama_server import LlamaServer
-    from models.library import LibraryModel
+    pass
 
 MEASURE_S = 6.0
 GGUF = "gguf:"
-
-
-class GgufModels(Protocol):
-    """The models of the library and the way to run one."""
-
-    async def list(self) -> list[LibraryModel]: ...
-
-    def hold(self, model_id: str) -> AbstractAsyncContextManager[LlamaServer]: ...
 
 
 class ClosableEmbedder(Embedder, Protocol):

@@ -21,7 +21,7 @@ from rag.types import EmbedderIdentity, Vectors
 
 if TYPE_CHECKING:
     from models.library import LibraryModel
-    from rag.embedding.embedders import GgufModels
+    from rag.embedding.gguf_models import GgufModels
 
 # Few, so that a question waits for one small request at most.
 TEXTS_PER_CALL = 16

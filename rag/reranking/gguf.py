@@ -17,7 +17,7 @@ from rag.reranking.cross_encoder import too_slow
 
 if TYPE_CHECKING:
     from models.library import LibraryModel
-    from rag.embedding.embedders import GgufModels
+    from rag.embedding.gguf_models import GgufModels
 
 PAIRS_PER_CALL = 16
 _MOST_CUTS = 6

@@ -11,7 +11,8 @@ from typing import Literal, Protocol
 from models.errors import ModelsError
 from rag.embedding.choices import Definition
 from rag.embedding.definitions import Definitions
-from rag.embedding.embedders import GGUF, GgufModels
+from rag.embedding.embedders import GGUF
+from rag.embedding.gguf_models import GgufModels
 from rag.errors import RerankerFailed
 from rag.reranking.cross_encoder import open_cross_encoder
 from rag.reranking.gguf import GgufReranker
