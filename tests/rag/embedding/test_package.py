@@ -162,6 +162,6 @@ async def test_passages_rest_while_somebody_waits_in_a_child_that_runs_and_in_on
         began = time.monotonic()
         embedders.gentle(False)
         assert (await resting).shape == (1, 384)
-        assert time.monotonic() - began < REST_S / 2
+        assert time.monotonic() - began < REST_S - 0.5  # it would have rested longer
     finally:
         await embedders.close()
