@@ -54,7 +54,7 @@ class Searcher:
         sides = await self._ask(wish, wanted, clock)
         gathered = await asyncio.to_thread(gather, sides, wanted)
         fused = fuse(gathered.evidence, _weight(wish))
-        crowds = ", code in crowds held further away" if gathered.evidence.code.any() else ""
+        crowds = ", code in crowds held further away" if gathered.evidence.code.sum() > 1 else ""
         clock.stage("fuse", len(gathered.entries), f"dense weight {fused.dense_weight:.2f}{crowds}")
         reading = await self._rerank(wish, sides, gathered, fused)
         if reading.name or reading.note:
