@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from models.errors import ModelsError
 from models.network import NetworkRules
@@ -21,9 +21,6 @@ from rag.embedding.rows import added_row, gguf_row, package_row
 from rag.embedding.transformer import TransformerEmbedder
 from rag.errors import EmbedderMissing
 from rag.types import Embedder, EmbedderIdentity
-
-if TYPE_CHECKING:
-    pass
 
 MEASURE_S = 6.0
 GGUF = "gguf:"
@@ -126,7 +123,8 @@ class Embedders:
         return self._figures
 
     def gentle(self, on: bool) -> None:
-        """Whether passages nearly rest, because somebody waits for a model's answer."""
+        """Whether passages give way, because somebody waits for a model's answer: the built-in embedder nearly rests,
+        a sentence-transformers folder takes half of the time."""
         for embedder in self._opened.values():
             if isinstance(embedder, BertEmbedder | TransformerEmbedder) and embedder.is_gentle != on:
                 task = asyncio.get_running_loop().create_task(embedder.gentle(on))

@@ -104,6 +104,7 @@ class BertEmbedder:
 
     @property
     def is_gentle(self) -> bool:
+        """What `gentle` was told last."""
         return self._gentle
 
     async def gentle(self, on: bool) -> None:

@@ -54,6 +54,7 @@ class TransformerEmbedder:
 
     @property
     def is_gentle(self) -> bool:
+        """What `gentle` was told last."""
         return self._switch.on
 
     async def gentle(self, on: bool) -> None:

@@ -136,8 +136,11 @@ class Run:
 
     async def _write(self, intake: Intake, pace: Pace, tracker: Tracker, written: Callable[[], None]) -> None:
         try:
+            first = True  # whoever saves a file has waited already until it was looked at
             while batch := await intake.take():
-                await pace.throttle.make_way(pace.cancel)
+                if not first:
+                    await pace.throttle.make_way(pace.cancel)
+                first = False
                 changes = self._newest(batch)
                 applied = await self._store.apply(changes)
                 self._note_changes(changes)

@@ -38,6 +38,7 @@ class Wanted:
 
     @property
     def distinct_stems(self) -> list[str]:
+        """The stems that are looked for, each once, in the order of the query."""
         return [stem for stem in dict.fromkeys(self.stems) if stem]
 
 

@@ -48,8 +48,8 @@ class Candidate:
     """One chunk that either side found, and what became of it. Ranks from 1; None where that side did not find it.
 
     `lexical_score` is bm25 turned positive, `dense_score` the cosine, `crowding` the mean cosine to its nearest
-    among the candidates, `fused_score` 0..1. `final_rank` is the rank of
-    the passage the chunk went into. `dropped` is the rule that left it out, `why` the same as a sentence.
+    among the candidates, `fused_score` 0..1. `final_rank` is the rank of the passage the chunk went into. `dropped` is
+    the rule that left it out, `why` the same as a sentence.
     """
 
     chunk_id: int

@@ -126,9 +126,11 @@ def set_check_result(connection: sqlite3.Connection, check_id: int, passed: bool
     _found(done, check_id)
 
 
-def remove_check(connection: sqlite3.Connection, check_id: int) -> None:
-    """Raises CheckNotFound."""
+def remove_check(connection: sqlite3.Connection, check_id: int) -> int:
+    """Returns the id of the collection it was of. Raises CheckNotFound."""
+    row = connection.execute("SELECT collection_id FROM checks WHERE id = ?", (check_id,)).fetchone()
     _found(connection.execute("DELETE FROM checks WHERE id = ?", (check_id,)), check_id)
+    return int(row[0])
 
 
 def fact(connection: sqlite3.Connection, name: str) -> str:

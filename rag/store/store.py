@@ -332,9 +332,9 @@ class FileStore:
         """Note how a check ended now. Raises CheckNotFound."""
         await self.database.write(lambda c: records.set_check_result(c, check_id, passed, message))
 
-    async def remove_check(self, check_id: int) -> None:
-        """Raises CheckNotFound."""
-        await self.database.write(lambda c: records.remove_check(c, check_id), durable=True)
+    async def remove_check(self, check_id: int) -> int:
+        """Returns the id of the collection it was of. Raises CheckNotFound."""
+        return await self.database.write(lambda c: records.remove_check(c, check_id), durable=True)
 
     async def fact(self, name: str) -> str:
         """A single value by its name, "" when there is none."""

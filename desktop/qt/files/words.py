@@ -90,7 +90,7 @@ def watch_words(collection: Collection) -> Said:
 
 def failing_words(checks: int) -> str:
     """The button beside the chip while saved checks do not hold."""
-    return "1 check fails" if checks == 1 else f"{grouped_digits(checks)} checks fail"
+    return f"{counted(checks, 'check')} {'fails' if checks == 1 else 'fail'}"
 
 
 def file_words(row: FileRow) -> Said:

@@ -70,10 +70,7 @@ class FileChecks:
 
     async def remove(self, check_id: int) -> None:
         """Raises CheckNotFound."""
-        of = [check.collection_id for check in await self._index.store.checks() if check.id == check_id]
-        await self._index.store.remove_check(check_id)
-        for collection_id in of:
-            self._news.changed(collection_id)
+        self._news.changed(await self._index.store.remove_check(check_id))
 
     async def run(self, collection_id: int | None = None) -> list[wire.Check]:
         """Run the checks of one collection, or all of them."""
