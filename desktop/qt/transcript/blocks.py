@@ -190,28 +190,32 @@ class BlockSplitter:
 
     def _take_fence(self, fence: re.Match[str]) -> bool:
         """The open fence grows: look for its end in the lines that are new, without parsing it."""
-        marker = fence[1] or fence[3]
-        ending = re.compile(rf" {{0,3}}{marker[0]}{{{len(marker)},}}[ \t]*\n")
+        ending = re.compile(_fence_end(fence) + r"\n")
         position = max(self._fence_scanned, fence.end())
         while (newline := self._tail.find("\n", position)) >= 0:
             if ending.fullmatch(self._tail, position, newline + 1):
-                self._close_fence(newline + 1)
+                self._close_fence(fence, position, newline + 1)
                 return bool(self._tail)
             position = newline + 1
         self._fence_scanned = position
-        rest = self._tail[position:]
-        partial_end = rest.strip(" ") != "" and set(rest.strip(" ")) == {marker[0]}
-        content = self._tail[fence.end() : position if partial_end else len(self._tail)]
-        token = Token("fence", "code", 0, content=content, info=(fence[2] or fence[4] or "").strip())
-        token.block, token.markup, token.meta = True, marker, {"open": True}
-        self.open = [Block("fence", self._tail, (token,))]
+        rest = self._tail[position:].strip(" ")
+        half_typed = rest != "" and set(rest) == {fence[0][0]}
+        content = self._tail[fence.end() : position if half_typed else len(self._tail)]
+        self.open = [_fence_block(fence, self._tail, content, {"open": True})]
         return False
 
-    def _close_fence(self, end: int) -> None:
-        source = self._tail[:end]
+    def _close_fence(self, fence: re.Match[str], content_end: int, end: int) -> None:
+        self.closed.append(_fence_block(fence, self._tail[: end - 1], self._tail[fence.end() : content_end], {}))
         self._fence_scanned = 0
-        groups, references = self._parse(source)
-        self._close(groups, source, source.count("\n"), references)
+        self._tail, self.open = self._tail[end:], []
+
+    def _last_fence(self, fence: re.Match[str]) -> Block:
+        """The fence that the text ends in, closed by its last line or by nothing."""
+        last = max(self._tail.rfind("\n") + 1, fence.end())
+        # A last line of white space alone is none, as markdown-it has it.
+        ends = re.compile(_fence_end(fence) + r"|[ \t]*").fullmatch(self._tail, last)
+        content = self._tail[fence.end() : last if ends else len(self._tail)]
+        return _fence_block(fence, self._tail.rstrip("\n"), content, {})
 
     def _cut_table(self, groups: list[_Group], text: str, references: dict[str, Any]) -> bool:
         """A long table goes on as another one with the same head."""
@@ -278,6 +282,9 @@ class BlockSplitter:
     def _last_blocks(self) -> list[Block]:
         if self._plain or self._full:
             return [Block("plain", self._tail, ())] if self._tail else []
+        fence = _FENCE.match(self._tail)
+        if fence is not None:
+            return [self._last_fence(fence)]
         groups, self.references = self._parse(self._tail)
         lines = self._tail.split("\n")
         return [_block(group, lines) for group in groups]
@@ -295,6 +302,20 @@ class BlockSplitter:
             self._done = True
             return
         self._queue, self._second_pass, self._plain, self._formatted = text, True, False, 0
+
+
+def _fence_end(opening: re.Match[str]) -> str:
+    """Pattern of the line that closes a fence, without its line end."""
+    marker = opening[1] or opening[3]
+    return rf" {{0,3}}{marker[0]}{{{len(marker)},}}[ \t]*"
+
+
+def _fence_block(opening: re.Match[str], source: str, content: str, meta: dict[str, Any]) -> Block:
+    """What markdown-it makes of a fence; to read one of a megabyte takes it a tenth of a second."""
+    token = Token("fence", "code", 0, content=content, info=opening[2] or opening[4] or "", meta=meta)
+    token.block, token.markup = True, opening[1] or opening[3]
+    token.map = [0, source.count("\n") + 1]
+    return Block("fence", source, (token,))
 
 
 def _cut(text: str, limit: int) -> int:

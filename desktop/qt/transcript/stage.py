@@ -93,12 +93,13 @@ class Stage:
         return changed
 
     def _read(self, row: Row, deadline: float) -> bool:
-        """Split what is not split yet, as far as the time reaches."""
+        """Split what is not split yet, as far as the time reaches; of a text that was not begun yet one step at least."""
+        begun = row.splitter is not None
         if row.splitter is not None and (row.splitter.done or row.message.state == "streaming"):
             return False
         row.set_width(self._rows.text_width(row), self._rows.zoom)
         row.begin(self._parser)
-        if row.parts and time.perf_counter() > deadline:
+        if begun and time.perf_counter() > deadline:
             self.unfinished = True
             return False
         self.unfinished |= row.advance(deadline)

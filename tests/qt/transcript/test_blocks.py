@@ -111,6 +111,19 @@ def chunked(draw: st.DrawFn) -> list[str]:
     return [text[a:b] for a, b in pairwise(edges)]
 
 
+FENCES = st.lists(
+    st.sampled_from(["```", "~~~", "````", "```py a.py", "`", "~", " ", "    ", "\t", "\n", "\n", "\n\n", "x", "```\n"]),
+    max_size=24,
+).map("".join)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(FENCES, st.integers(1, 9))
+def test_fences_are_read_as_markdown_it_reads_them(text: str, size: int) -> None:
+    chunks = [text[at : at + size] for at in range(0, len(text), size)]
+    assert flat(split(chunks)) == without_place(whole(text))
+
+
 @settings(max_examples=1500, deadline=None)
 @given(chunked())
 def test_splitting_equals_a_parse_of_the_whole(chunks: list[str]) -> None:
