@@ -196,7 +196,7 @@ def test_the_worst_a_header_may_hold_is_read_fast_and_in_little_memory(tmp_path:
 @pytest.mark.parametrize(("key_bytes", "cap"), [(2**27, "header is larger than 134 MB"), (2**33, "134 MB")])
 def test_a_huge_header_is_refused_without_reading_it(tmp_path: Path, key_bytes: int, cap: str) -> None:
     path = sparse(tmp_path / "huge.gguf", make.gguf([make.numbers("k", 0, "B", [], key_bytes)]), 2**34)
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(BadGguf, match=cap):
         read_header(path)
-    assert time.monotonic() - started < 0.5
+    assert time.process_time() - started < 0.5

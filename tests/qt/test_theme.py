@@ -132,8 +132,8 @@ def test_every_icon_of_the_package_can_be_drawn(theme: Theme, name: str) -> None
 
 
 def test_making_a_theme_is_a_small_part_of_opening_the_window(qapp: QApplication, qtbot: QtBot) -> None:
-    # 15 ms here; the window has 500 ms in all. The limit is wide because other programs run beside the tests.
-    start = time.perf_counter()
+    # 15 ms here; the window has 500 ms in all. The work of this thread counts: other programs run beside the tests.
+    start = time.thread_time()
     theme = Theme(qapp, "light")
-    assert time.perf_counter() - start < 0.25
+    assert time.thread_time() - start < 0.25
     theme.deleteLater()

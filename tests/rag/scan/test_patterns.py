@@ -94,12 +94,12 @@ def test_any_lines_mean_what_git_takes_them_for(repository: Path, lines: list[st
 def test_a_pattern_made_to_take_long_takes_no_time() -> None:
     patterns = Patterns.parse(["*a" * 60 + "b", "**/a" * 60 + "/b", "*[ab]*?" * 40 + "c"], "hostile")
     name = "a" * 250
-    began = time.perf_counter()
+    began = time.process_time()
 
     for _ in range(20):
         assert patterns.match("/".join([name] * 15), name, folder=False) is None
 
-    assert time.perf_counter() - began < 2.0
+    assert time.process_time() - began < 2.0
 
 
 @pytest.mark.parametrize(
