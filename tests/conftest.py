@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import gc
 import hashlib
 import inspect
@@ -29,6 +30,14 @@ settings.register_profile("jackdaw", deadline=None)
 settings.load_profile("jackdaw")
 
 Make = Callable[..., Path]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile our modules once: the tests start hundreds of processes of ours, and most of those may write nothing."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if not hasattr(config, "workerinput"):
+        for package in ("desktop", "engine", "rag", "models", "tests"):
+            compileall.compile_dir(Path(__file__).parents[1] / package, quiet=2)
 
 
 def pytest_collection_finish() -> None:
