@@ -76,4 +76,5 @@ def cli(home: Paths, engine_bin: Path) -> Iterator[CommandLine]:
     home.settings.write_text("port = 0\n")  # any free port: the real one may be in use on this machine
     line = CommandLine(home.data, {**os.environ, "JACKDAW_ENGINE": str(engine_bin)})
     yield line
-    line.run("stop")
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        main(["--home", str(line.home), "stop"])

@@ -14,7 +14,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -86,32 +88,24 @@ def known() -> Callable[[str], Known]:
 def conversions(
     known: Callable[[str], Known], build: EngineBuild, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Made]:
-    """Returns `conversions(name)` for a name of CONVERSIONS; raises what that conversion raised.
-
-    They run side by side, one per processor: nearly all of their time is the import of the script's libraries.
+    """Returns `conversions(name)` for a name of CONVERSIONS: made when it is first asked for, in a thread with a loop
+    of its own; raises what the conversion raises.
     """
-    folder, turns = tmp_path_factory.mktemp("converted"), asyncio.Semaphore(os.cpu_count() or 1)
+    folder = tmp_path_factory.mktemp("converted")
 
-    async def make(name: str, out_type: OutType) -> Made:
+    async def make(name: str) -> Made:
         assert build.convert_dir is not None
         target = folder / name / f"{name}.gguf"
         target.parent.mkdir()
         checkpoint, told = check_checkpoint(known(name).folder, build.convert_dir), list[Progress]()
-        async with turns:
-            made = await convert(
-                checkpoint, target, out_type, build=build, report=told.append, cancel=Cancel(), floor_bytes=0
-            )
+        made = await convert(
+            checkpoint, target, CONVERSIONS[name], build=build, report=told.append, cancel=Cancel(), floor_bytes=0
+        )
         return Made(made, told)
 
-    async def make_all() -> list[Made | BaseException]:
-        return await asyncio.gather(*(make(*one) for one in CONVERSIONS.items()), return_exceptions=True)
-
-    done = dict(zip(CONVERSIONS, asyncio.run(make_all()), strict=True))
-
+    @cache
     def find(name: str) -> Made:
-        made = done[name]
-        if isinstance(made, BaseException):
-            raise made
-        return made
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: asyncio.run(make(name))).result()
 
     return find

@@ -17,35 +17,9 @@ from pathlib import Path
 import pytest
 
 from models import database_files as files
-from models.database import Database, Migration
-
-NOTES = Migration(1, "notes", "CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;")
-TAGS = Migration(2, "tags", "CREATE TABLE tags (tag TEXT NOT NULL) STRICT; INSERT INTO tags VALUES ('new');")
-
-UPGRADE = """
-import asyncio, sys
-from pathlib import Path
 from models.database import Database
-from models.errors import ModelsError
-from tests.models.test_database_faults import NOTES, TAGS
-
-async def main():
-    database = await Database.open(Path(sys.argv[1]), [NOTES, TAGS])
-    try:
-        for number in range(5):
-            text = f"new {number}"
-            await database.write(lambda c: c.execute("INSERT INTO notes (text) VALUES (?)", [text]) and None)
-            print(text, flush=True)
-        await database.backup()
-    finally:
-        await database.close()
-
-try:
-    asyncio.run(main())
-    print("done")
-except ModelsError as error:
-    print("refused:", error.kind, error.message, error.hint)
-"""
+from tests.models import upgrade
+from tests.models.upgrade import NOTES, TAGS
 
 
 def can_trace() -> bool:
@@ -77,7 +51,7 @@ def upgrade_with_a_fault(path: Path, call: str, error: str, number: int) -> tupl
     """What the upgrading process said, and whether the fault happened."""
     trace = path.with_name("trace")
     argv = ["strace", "-f", "-qq", "-o", str(trace), "-e", f"trace={call}"]
-    argv += ["-e", f"inject={call}:error={error}:when={number}", sys.executable, "-c", UPGRADE, str(path)]
+    argv += ["-e", f"inject={call}:error={error}:when={number}", sys.executable, "-m", upgrade.__name__, str(path)]
     ran = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.splitlines(), "INJECTED" in trace.read_text()

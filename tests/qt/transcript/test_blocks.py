@@ -112,7 +112,9 @@ def chunked(draw: st.DrawFn) -> list[str]:
 
 
 FENCES = st.lists(
-    st.sampled_from(["```", "~~~", "````", "```py a.py", "`", "~", " ", "    ", "\t", "\n", "\n", "\n\n", "x", "```\n"]),
+    st.sampled_from(
+        ["```", "~~~", "````", "```py a.py", "`", "~", " ", "    ", "\t", "\n", "\n", "\n\n", "x", "```\n"]
+    ),
     max_size=24,
 ).map("".join)
 
