@@ -13,6 +13,7 @@ from desktop.paths import Paths
 from engine.devices import held_bytes
 from engine.fit import Wishes
 from engine.scheduler import Scheduler, SchedulerSettings
+from engine.tuning import default_tuning
 from engine.types import LoadedModel
 from models.errors import ModelNotFound
 from models.library import LibraryModel
@@ -93,6 +94,7 @@ async def rig(
         pidfiles=paths.children,
         resolve=made.resolve,
         settings=settings,
+        tuning=lambda: default_tuning(build),
         on_change=made.changes.append,
         free_memory=made.free_memory,
         mark_suspect=made.suspect,

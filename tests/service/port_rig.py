@@ -26,6 +26,7 @@ from desktop.wire import EngineInfo, Health
 from engine.devices import held_bytes
 from engine.fit import Wishes
 from engine.scheduler import Scheduler, SchedulerSettings
+from engine.tuning import default_tuning
 from models.database import Database
 from models.library import LIBRARY_MIGRATIONS, Library
 from models.llamacpp import find_build
@@ -188,12 +189,14 @@ async def open_port(
     ids = [(await library.import_path(model)).id for model in models]
     _, key = await keys.create("test")
     memory = Memory()
+    build = find_build(paths.engines, {"JACKDAW_ENGINE": str(engine)})
     scheduler = Scheduler(
-        build=find_build(paths.engines, {"JACKDAW_ENGINE": str(engine)}),
+        build=build,
         runtime_dir=paths.runtime,
         pidfiles=paths.children,
         resolve=library.get,
         settings=settings,
+        tuning=lambda: default_tuning(build),
         free_memory=memory.free,
         environ=dict(os.environ),
     )

@@ -14,6 +14,7 @@ import pytest
 
 from desktop.paths import Paths
 from engine.llama_server import LlamaServer, ServerSpec
+from engine.tuning import default_tuning
 from engine.types import LoadPlan
 from models.convert.checkpoint import check_checkpoint
 from models.convert.convert import convert
@@ -43,6 +44,7 @@ async def served(build: EngineBuild, paths: Paths, path: Path, kind: Kind, **pla
             program=binary(build, "llama-server"),
             runtime_dir=paths.runtime,
             pidfiles=paths.children,
+            tuning=default_tuning(build),
             environ=dict(os.environ),
         )
     )
