@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +20,7 @@ from rag.types import Vectors
 
 # Texts tokenized at once: enough that batches of one length come out, few enough that the model starts soon.
 TEXTS_AHEAD = 128
-# The longest rest before one batch: what never moves on is no index, and who waits hardly notices one in so long.
+# The longest rest between two batches: what never moves on is no index, and who waits hardly notices one in so long.
 REST_S = 2.0
 
 RUNTIMES = ("openvino bf16", "openvino f32", "torch bf16", "torch f32")
@@ -71,9 +72,10 @@ class Encoder:
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="tokens")
         self._free = threading.Event()
         self._free.set()
+        self._ended_at = float("-inf")  # when the last batch of `encode` did
 
     def gentle(self, on: bool) -> None:
-        """Rest before each batch of `encode` until this is taken back, REST_S at most."""
+        """Rest between the batches of `encode` until this is taken back, REST_S at most each time."""
         if on:
             self._free.clear()
         else:
@@ -116,9 +118,10 @@ class Encoder:
         return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
 
     def _run(self, batch: Batch, places: list[int], vectors: Vectors) -> None:
-        self._free.wait(REST_S)
+        self._free.wait(max(0.0, self._ended_at + REST_S - time.monotonic()))
         lane = self._lanes.get()
         try:
             vectors[places] = self._runtime.run(lane, batch.ids, batch.mask)
         finally:
+            self._ended_at = time.monotonic()
             self._lanes.put(lane)

@@ -31,6 +31,9 @@ from rag.vectors.index import VectorIndex
 
 # What the watcher brings of so much is done on the battery as well: it is what somebody works at.
 SMALL_BYTES = 1024 * 1024
+# So much is done at once, though somebody waits for an answer: in an editor that completes lines somebody always does.
+LITTLE_BYTES = 128 * 1024
+LITTLE_BACKLOG = 100
 # Chunks that are embedded by whoever comes: a model that failed for a moment left them.
 SMALL_BACKLOG = 2000
 
@@ -167,7 +170,9 @@ class Indexer:
         if made is None:
             made = await run.look(None, full, pace)
         elif _bytes(made) <= SMALL_BYTES:
-            pace = Pace(self._throttle.on_any_power(), pace.cancel)
+            little = _bytes(made) <= LITTLE_BYTES and backlog <= LITTLE_BACKLOG
+            throttle = self._throttle.at_once() if little else self._throttle.on_any_power()
+            pace = Pace(throttle, pace.cancel)
         # What a long run has left to be embedded is that one's: whoever paused it does not want it done now.
         feed = Feed(after=last_chunk if of_paths and backlog > SMALL_BACKLOG else 0)
         tracker.backlog(backlog if not feed.after else 0)

@@ -83,7 +83,7 @@ def _see(place: Path, rules: ScanRules, pace: Pace, inner: list[str] | None) -> 
 
 def _gently(entries: Iterable[Found | Left], pace: Pace) -> Iterator[Found | Left]:
     for number, one in enumerate(entries):
-        if number % _LOOK_EVERY == 0:
+        if number and number % _LOOK_EVERY == 0:  # a saved file alone is looked at at once
             pace.throttle.turn_in_thread(pace.cancel)
         yield one
 

@@ -71,6 +71,10 @@ class Throttle:
         """The same for work that is too small to be put off because of the battery."""
         return Throttle(self._busy, on_battery=lambda: None)
 
+    def at_once(self) -> Throttle:
+        """The same for work so little that who waits for an answer does not notice it: a saved file."""
+        return Throttle(lambda: False, on_battery=lambda: None)
+
     def look(self) -> PauseReason:
         """Why work has to wait at this moment; "" when it need not."""
         now = time.monotonic()

@@ -6,6 +6,7 @@ import asyncio
 import shutil
 import sqlite3
 import threading
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -16,7 +17,8 @@ from models.errors import BinaryMissing, Cancelled
 from rag.embedding.choices import Definition
 from rag.errors import EmbedderFailed
 from rag.files import Files, FilesHooks
-from rag.indexing.indexer import Indexer, IndexParts
+from rag.indexing.indexer import LITTLE_BYTES, Indexer, IndexParts
+from rag.indexing.throttle import AT_MOST_S
 from rag.reading.pool import ReaderPool
 from rag.reading.types import Limits
 from tests.rag.embedding.fake_servers import FakeEmbeddings
@@ -423,6 +425,29 @@ async def test_indexing_waits_while_somebody_is_answered(tmp_path: Path, server:
         assert not index.embedded()
         answering = False
         assert (await running).embedded == 6
+
+
+async def test_a_saved_file_is_found_while_somebody_is_answered_and_much_at_once_waits(
+    tmp_path: Path, server: FakeEmbeddings
+) -> None:
+    answering = False
+    async with rig(tmp_path, server, FilesHooks(busy=lambda: answering)) as index:
+        write_notes(index, 3)
+        await index.index()
+        answering = True
+        began = time.monotonic()
+        saved = index.write("saved.md", "Lighthouses shine upon the rocky northern cape, all night long.")
+        assert (await index.index([saved])).embedded == 1
+        assert time.monotonic() - began < AT_MOST_S  # each wait for an answer would take so long
+        assert (await index.found("lighthouses"))[0] == "saved.md"
+
+        index.told.clear()
+        much = [index.write(f"{n}.md", f"Harbour {n} is deep. " * 2000) for n in range(1 + LITTLE_BYTES // 40_000)]
+        running = asyncio.create_task(index.index(much))
+        await until(lambda: asyncio.sleep(0, any(now.files_total == len(much) for now in index.told)))
+        assert not (await asyncio.wait([running], timeout=1.0))[0]
+        answering = False
+        assert (await running).read == len(much)
 
 
 async def test_who_is_told_of_changes_is_told_of_all_and_not_flooded(tmp_path: Path, server: FakeEmbeddings) -> None:
