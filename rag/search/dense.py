@@ -12,6 +12,7 @@ import numpy as np
 from rag.errors import EmbedderFailed, EmbedderMissing, EmbeddingMismatch, RagError, VectorsBroken
 from rag.search.analysis import Analysis
 from rag.store.rows import CollectionRow, Space
+from rag.store.vector_rows import Ids
 from rag.types import Embedder, Vectors
 
 if TYPE_CHECKING:
@@ -50,6 +51,16 @@ class Compared:
     crowding: Mapping[int, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The vectors some chunks (`asked`) have in a space: float32 `rows` of those in `ids`, in no order."""
+
+    asked: Sequence[int] = ()
+    space: Space | None = None
+    ids: Ids = field(default_factory=lambda: np.empty(0, np.int64))
+    rows: Vectors = field(default_factory=lambda: np.empty((0, 0), np.float32))
+
+
 class DenseSide:
     """Embeds queries and asks the vector index; never raises for what the lexical side can do without."""
 
@@ -74,11 +85,25 @@ class DenseSide:
             return Nearest(complete=not isinstance(error, VectorsBroken), note=_note(error))
         return Nearest(found, space, vector, embedder.identity.model, space.ready)
 
-    async def compare(self, nearest: Nearest, ids: Sequence[int]) -> Compared:
+    async def stored(self, collection: CollectionRow, ids: Sequence[int]) -> Stored:
+        """The vectors of candidates, read before the vector of the query is known."""
+        try:
+            space = await self._space(collection, await self._embedders.open(collection.embedder_id))
+        except (EmbedderMissing, EmbedderFailed):
+            space = None  # `nearest` says why
+        if space is None or not ids:
+            return Stored(ids)
+        return Stored(ids, space, *await self._store.vectors(space, ids))
+
+    async def compare(self, nearest: Nearest, stored: Stored, others: Sequence[int]) -> Compared:
         """Candidates by their stored vectors, as far as they have one."""
-        if nearest.space is None or nearest.vector is None or not ids:
+        if nearest.space is None or nearest.vector is None:
             return Compared()
-        known, rows = await self._store.vectors(nearest.space, ids)
+        if stored.space != nearest.space:  # the collection's embedder was changed in between
+            stored, others = Stored(), [*stored.asked, *others]
+        known, rows = await self._store.vectors(nearest.space, others)
+        if len(stored.ids):
+            known, rows = np.concatenate((stored.ids, known)), np.concatenate((stored.rows, rows))
         cosines, crowding = rows @ nearest.vector, crowding_of(rows)
         return Compared(
             dict(nearest.found) | dict(zip(known.tolist(), cosines.tolist(), strict=True)),

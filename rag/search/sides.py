@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rag.scan.patterns import Patterns
 from rag.search import lexical, pool, scope
 from rag.search.analysis import Analysis
-from rag.search.dense import Compared, DenseSide, Nearest
+from rag.search.dense import Compared, DenseSide, Nearest, Stored
 from rag.search.lexical import Statistics
 from rag.search.pool import Entry
 from rag.store.rows import CollectionRow
@@ -86,7 +86,7 @@ class Sides:
         if wanted.pattern is not None:
             pattern = wanted.pattern
             confined = await self._store.database.read(lambda c: _confine(c, collection.id, pattern))
-        (words, by_words), (nearest, dense_ms) = await asyncio.gather(
+        (words, by_words, stored), (nearest, dense_ms) = await asyncio.gather(
             self._by_words(collection, wanted, confined), self._nearest(collection, wanted, confined)
         )
         known = set(words.found)
@@ -94,16 +94,19 @@ class Sides:
         by_meaning, waiting, compared = await asyncio.gather(
             self._entries(collection, others, wanted),
             self._store.database.read(lambda c: _waiting(c, collection.id)),
-            self._dense.compare(nearest, [*words.found, *others]),
+            self._dense.compare(nearest, stored, others),
         )
         return Side(collection, words, nearest, (*by_words, *by_meaning), compared, waiting, dense_ms)
 
     async def _by_words(
         self, collection: CollectionRow, wanted: Wanted, confined: _Scope
-    ) -> tuple[Words, Sequence[Entry]]:
-        """What the words found; it is read while the query is still being embedded."""
+    ) -> tuple[Words, Sequence[Entry], Stored]:
+        """What the words found, with its vectors; all of it is read while the query is still being embedded."""
         words = await self._store.database.read(lambda c: _words(c, collection.id, wanted, confined))
-        return words, await self._entries(collection, words.found, wanted)
+        entries = self._entries(collection, words.found, wanted)
+        if not wanted.dense:
+            return words, await entries, Stored()
+        return words, *await asyncio.gather(entries, self._dense.stored(collection, words.found))
 
     async def _entries(self, collection: CollectionRow, ids: Sequence[int], wanted: Wanted) -> Sequence[Entry]:
         return await self._store.database.read(lambda c: pool.read(c, collection.id, ids, wanted.distinct_stems))

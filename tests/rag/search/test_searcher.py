@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
 from rag.errors import BadQuery, CollectionNotFound
+from rag.search.analysis import analyse
+from rag.search.dense import Compared, DenseSide, Stored
 from rag.search.types import Found, SearchWish
 from rag.store.rows import CollectionRow
 from tests.rag.search.library import LIBRARY, SUBJECTS, SearchHome
 
+T = TypeVar("T")
 EMBEDDER_THERE_IS_NOT = "nowhere/model"
 
 
@@ -36,7 +41,10 @@ class Library:
         return self._runner.run(self.home.search(collection or self.files, query, **wishes))
 
     def run(self, wish: SearchWish) -> Found:
-        return self._runner.run(self.home.searcher.search(wish))
+        return self.complete(self.home.searcher.search(wish))
+
+    def complete(self, work: Coroutine[Any, Any, T]) -> T:
+        return self._runner.run(work)
 
 
 @pytest.fixture(scope="module")
@@ -147,6 +155,27 @@ def test_without_its_embedder_a_collection_is_searched_by_words(library: Library
     assert found.hits[0].path == "notes/13.txt"
     assert found.note.startswith("Searched by words alone")
     assert found.trace.dense_weight == 0.0
+
+
+def test_candidates_compare_alike_however_many_of_their_vectors_were_read_ahead(library: Library) -> None:
+    home = library.home
+    dense = DenseSide(home.store, home.vectors, home.embedders)
+
+    async def compare() -> list[Compared]:
+        nearest = await dense.nearest(library.files, analyse("water"), 12, None)
+        ids = [number for number, _ in nearest.found]
+        ahead = await dense.stored(library.files, ids[:5])
+        assert sorted(ahead.ids.tolist()) == sorted(ids[:5])
+        assert not len((await dense.stored(library.words, ids[:5])).ids)
+        other = replace(ahead, space=replace(ahead.space, id=999))  # type: ignore[type-var]
+        parts = [(Stored(), ids), (ahead, ids[5:]), (other, ids[5:])]
+        return [await dense.compare(nearest, stored, others) for stored, others in parts]
+
+    at_once, in_two, after_a_change = library.complete(compare())
+    assert len(at_once.crowding) == 12
+    assert in_two.cosines == after_a_change.cosines == at_once.cosines
+    assert in_two.crowding == pytest.approx(at_once.crowding)
+    assert after_a_change.crowding == pytest.approx(at_once.crowding)
 
 
 def test_several_collections_give_each_passage_once(library: Library) -> None:
