@@ -70,7 +70,8 @@ class Database:
         self.path = path
         self._tuning = tuning
         self._writer = writer
-        self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        # The one that came back last is taken first: what it read is still in its own cache.
+        self._readers: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         for reader in readers:
             self._readers.put(reader)
         self._all = (*readers, writer)
