@@ -93,7 +93,7 @@ class Stage:
         return changed
 
     def _read(self, row: Row, deadline: float) -> bool:
-        """Split what is not split yet, as far as the time reaches; of a text that was not begun yet one step at least."""
+        """Split what is not split yet, as far as the time reaches: of a text that is new one step at least."""
         begun = row.splitter is not None
         if row.splitter is not None and (row.splitter.done or row.message.state == "streaming"):
             return False
