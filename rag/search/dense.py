@@ -89,7 +89,7 @@ class DenseSide:
         """The vectors of candidates, read before the vector of the query is known."""
         try:
             space = await self._space(collection, await self._embedders.open(collection.embedder_id))
-        except (EmbedderMissing, EmbedderFailed):
+        except (EmbedderMissing, EmbedderFailed, EmbeddingMismatch):
             space = None  # `nearest` says why
         if space is None or not ids:
             return Stored(ids)
