@@ -169,8 +169,8 @@ class Indexer:
         of_paths = made is not None
         if made is None:
             made = await run.look(None, full, pace)
-        elif _bytes(made) <= SMALL_BYTES:
-            little = _bytes(made) <= LITTLE_BYTES and backlog <= LITTLE_BACKLOG
+        elif (size := _bytes(made)) <= SMALL_BYTES:
+            little = size <= LITTLE_BYTES and backlog <= LITTLE_BACKLOG
             throttle = self._throttle.at_once() if little else self._throttle.on_any_power()
             pace = Pace(throttle, pace.cancel)
         # What a long run has left to be embedded is that one's: whoever paused it does not want it done now.

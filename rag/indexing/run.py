@@ -136,7 +136,7 @@ class Run:
 
     async def _write(self, intake: Intake, pace: Pace, tracker: Tracker, written: Callable[[], None]) -> None:
         try:
-            first = True  # whoever saves a file has waited already until it was looked at
+            first = True  # what was saved is found by its words at once, though somebody is answered
             while batch := await intake.take():
                 if not first:
                     await pace.throttle.make_way(pace.cancel)

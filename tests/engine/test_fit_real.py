@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import pytest
 
-from desktop.paths import Paths, engine_cache
+from desktop.paths import Paths
 from engine.fit import Wishes, load_of, plan_for, shape_of
 from engine.fit_memory import MIB, main_memory_need
 from engine.llama_server import LlamaServer, ServerSpec
 from engine.tuning import default_tuning
 from models.gguf import read_header
-from models.llamacpp import binary, find_build
+from models.llamacpp import find_build
 from tests.bench.fit_bench import peak_bytes
 from tests.bench.shapes import RealShape, write_model
 
@@ -26,10 +25,9 @@ SHAPES = (
 )
 
 
-@pytest.mark.usefixtures("engine_bin")
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-def test_a_child_takes_what_was_estimated(home: Paths, tmp_path: Path, shape: RealShape) -> None:
+def test_a_child_takes_what_was_estimated(home: Paths, engine_bin: Path, tmp_path: Path, shape: RealShape) -> None:
     path = write_model(tmp_path / "model.gguf", shape)
     read = shape_of(read_header(path))
     wishes = Wishes(context=2048, slots=2, cache_ram_mib=0)
@@ -37,9 +35,9 @@ def test_a_child_takes_what_was_estimated(home: Paths, tmp_path: Path, shape: Re
     predicted = main_memory_need(read, load_of(read, wishes, plan.context, plan.slots)).total_bytes
 
     async def taken() -> int:
-        build = find_build(engine_cache(), os.environ)
-        program = binary(build, "llama-server")
-        spec = ServerSpec("m", path, "chat", plan, program, home.runtime, home.children, default_tuning(build))
+        tuning = default_tuning(find_build(home.engines, {"JACKDAW_ENGINE": str(engine_bin)}))
+        program = engine_bin / "llama-server"
+        spec = ServerSpec("m", path, "chat", plan, program, home.runtime, home.children, tuning)
         server = await LlamaServer.start(spec)
         try:
             for slot in range(2):

@@ -96,7 +96,7 @@ def conversions(
     async def make(name: str) -> Made:
         assert build.convert_dir is not None
         target = folder / name / f"{name}.gguf"
-        target.parent.mkdir()
+        target.parent.mkdir(exist_ok=True)  # one that failed is tried again, and says again why
         checkpoint, told = check_checkpoint(known(name).folder, build.convert_dir), list[Progress]()
         made = await convert(
             checkpoint, target, CONVERSIONS[name], build=build, report=told.append, cancel=Cancel(), floor_bytes=0

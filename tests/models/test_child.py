@@ -279,5 +279,5 @@ def test_the_reaper_drops_notes_it_cannot_read(tmp_path: Path, text: str) -> Non
     (tmp_path / "1.json").write_text(text)
     began = time.monotonic()
     assert reap_orphans(tmp_path) == []
-    assert time.monotonic() - began < 5  # it waits for nobody
+    assert time.monotonic() - began < 1
     assert list(tmp_path.iterdir()) == []
